@@ -1,0 +1,67 @@
+# Everything a developer, a user's first minute and CI need. PYTHON and VENV can be set.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format test-interop dist figures pretrained hooks clean
+
+help:  ## show this
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+# Old pips know no dependency groups.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.installed
+	$(BIN)/pip install --quiet --group dev
+	touch $@
+
+$(VENV)/.interop: $(VENV)/.installed
+	$(BIN)/pip install --quiet --group interop
+	touch $@
+
+demo: $(VENV)/.installed  ## fetch MNIST, train, evaluate, and read real pictures (3 minutes)
+	$(BIN)/digitnet fetch
+	$(BIN)/digitnet train
+	$(BIN)/digitnet eval
+	$(BIN)/digitnet predict examples/7.png
+	$(BIN)/digitnet predict examples
+
+test: lint  ## lint, types and tests (2 minutes; fetches MNIST)
+	$(BIN)/digitnet fetch
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test-interop: $(VENV)/.interop  ## does Keras open our models? (installs Keras and JAX, 700 MB)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m interop
+
+dist: $(VENV)/.dev  ## build wheel and sdist, look inside, install the wheel elsewhere and use it
+	rm -rf dist
+	$(BIN)/python -m build --quiet
+	$(BIN)/python -m pytest -m dist
+
+figures: $(VENV)/.installed  ## measure the README's figures (10 minutes); PHOTOS=folder adds pictures of yours
+	$(BIN)/digitnet fetch
+	$(BIN)/python benchmarks/figures.py $(PHOTOS)
+
+pretrained: $(VENV)/.installed  ## train the model that ships
+	$(BIN)/digitnet fetch
+	$(BIN)/digitnet train --layers 784,128,10 --output models/pretrained.h5
+
+hooks: $(VENV)/.dev  ## check style and types before each commit
+	$(BIN)/pre-commit install
+
+clean:  ## remove what was built, not data or models
+	rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

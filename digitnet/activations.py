@@ -1,0 +1,37 @@
+"""Activation functions sigma: value and derivative side by side, found by name.
+
+Each derivative is written in terms of the value a = sigma(z), which is what backpropagation has at hand.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from digitnet.arrays import Floats
+
+
+class Activation(NamedTuple):
+    """One function sigma, applied to every element."""
+
+    value: Callable[[Floats], Floats]
+    """z, any shape -> a = sigma(z), the same shape and dtype; z may be overwritten."""
+    derivative: Callable[[Floats], Floats]
+    """a, any shape -> sigma'(z), the same shape and dtype."""
+    gain: float
+    """Variance of the weights times the number of inputs that keeps signals alive at the start."""
+
+
+def sigmoid(z: Floats) -> Floats:
+    """1 / (1 + exp(-z)), written so that it never overflows."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * z)))
+
+
+ACTIVATIONS: dict[str, Activation] = {
+    # He et al. 2015 (arXiv 1502.01852), section 2.2: half of a relu's inputs are cut off, hence 2.
+    "relu": Activation(lambda z: np.maximum(z, 0, out=z), lambda a: (a > 0).astype(a.dtype), gain=2.0),
+    # Glorot and Bengio 2010, section 4.2; a sigmoid's slope at 0 is 1/4, hence 16.
+    "sigmoid": Activation(sigmoid, lambda a: a * (1 - a), gain=16.0),
+    "tanh": Activation(lambda z: np.tanh(z, out=z), lambda a: 1 - a * a, gain=1.0),
+    "identity": Activation(lambda z: z, np.ones_like, gain=1.0),
+}

@@ -1,0 +1,56 @@
+"""Labelled digits for a command, fetched first where there are none."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from tqdm import tqdm
+
+from digitnet.datasets import Dataset, Part, read_dataset
+from digitnet.fetch import MIRRORS, fetch
+
+
+def read_data(path: Path, part: Part) -> Dataset:
+    """Read the data of the option --data; MNIST is fetched if nobody has named data and there are none."""
+    chosen = click.get_current_context().get_parameter_source("data")
+    if chosen is not click.core.ParameterSource.COMMANDLINE and _is_empty(path):
+        click.echo(f"{path}: no data here yet, fetching MNIST", err=True)
+        for _ in fetch_with_bars(path):
+            pass
+    dataset = read_dataset(path, part)
+    for line in dataset.unread:
+        click.echo(line, err=True)
+    if dataset.unread:
+        count = len(dataset.unread)
+        click.echo(f"{path}: left out {count:,} of {count + len(dataset):,} pictures", err=True)
+    return dataset
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether there is nothing in a folder, or only a README."""
+    return not folder.exists() or (folder.is_dir() and all(path.name == "README.md" for path in folder.iterdir()))
+
+
+def fetch_with_bars(
+    folder: Path, mirrors: tuple[str, ...] = MIRRORS, copy_from: Path | None = None
+) -> Iterator[tuple[str, str]]:
+    """``digitnet.fetch.fetch`` with a bar for each download and a line for each dead source, on stderr."""
+    bar: tqdm[NoReturn] = tqdm(disable=True)
+
+    def progress(name: str, done: int, total: int | None) -> None:
+        nonlocal bar
+        if bar.desc != f"{name}: ":
+            bar.close()
+            bar = tqdm(desc=name, total=total, unit="B", unit_scale=True, leave=False, disable=None)
+        bar.update(done - bar.n)
+
+    def report(line: str) -> None:
+        bar.close()
+        tqdm.write(line, file=sys.stderr)
+
+    try:
+        yield from fetch(folder, mirrors=mirrors, copy_from=copy_from, report=report, progress=progress)
+    finally:
+        bar.close()

@@ -1,0 +1,92 @@
+"""``digitnet eval``."""
+
+import json
+import math
+from pathlib import Path
+
+import click
+import numpy as np
+
+from digitnet.cli.data import read_data
+from digitnet.cli.options import data_option, find_model, model_option
+from digitnet.datasets import CLASSES, Dataset
+from digitnet.evaluation import Evaluation, evaluate
+from digitnet.modelfile import load
+from digitnet.pictures import save_grey
+from digitnet.recognizer import NO_DIGIT
+
+
+@click.command("eval", short_help="Measure a network on labelled digits.")
+@data_option
+@model_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@click.option(
+    "--errors",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Save the misread pictures there, named TRUTH-ANSWER-CONFIDENCE-INDEX.png.",
+)
+def command(data: Path, model: Path | None, as_json: bool, errors: Path | None) -> int:
+    """Measure a network on labelled digits: MNIST's test set, or all of a folder or CSV.
+
+    Exit code 1 if a picture could not be read.
+    """
+    loaded = load(find_model(model))
+    dataset = read_data(data, "test")
+    result = evaluate(loaded, dataset)
+    click.echo(json.dumps(as_object(result)) if as_json else as_text(result))
+    if errors is not None:
+        save_errors(errors, dataset, result)
+    return 1 if dataset.unread else 0
+
+
+def as_object(result: Evaluation) -> dict[str, object]:
+    """An evaluation for machines; shares from 0 to 1, null where there is nothing to take a share of."""
+
+    def number(value: float) -> float | None:
+        return None if math.isnan(value) else float(value)
+
+    return {
+        "accuracy": result.accuracy,
+        "errors": len(result.errors),
+        "loss": result.loss,
+        "total_loss": result.total_loss,
+        "per_digit": [
+            {"digit": digit, "precision": number(result.precision[digit]), "recall": number(result.recall[digit])}
+            for digit in range(CLASSES)
+        ],
+        "confusion": result.confusion.tolist(),
+        "unanswered": result.unanswered,
+    }
+
+
+def as_text(result: Evaluation) -> str:
+    """An evaluation for people."""
+
+    def percent(value: float) -> str:
+        return "-" if math.isnan(value) else f"{value:.2%}"
+
+    count = len(result.labels)
+    lines = [f"accuracy {result.accuracy:.2%}, {len(result.errors):,} of {count:,} misread"]
+    if result.unanswered:
+        lines[0] += f" ({result.unanswered:,} of them without ink)"
+    lines += [f"mean loss {result.loss:.4f}, total loss {result.total_loss:.1f}", "", "digit  precision   recall"]
+    for digit in range(CLASSES):
+        lines.append(f"{digit:5}  {percent(result.precision[digit]):>9}  {percent(result.recall[digit]):>7}")
+    confusion = result.confusion
+    width = max(3, len(str(confusion.max()))) + 1
+    lines += ["", "confusion: a row for each true digit, a column for each answer"]
+    lines.append("   " + "".join(f"{digit:{width}}" for digit in range(CLASSES)))
+    lines += [f"{digit:3}" + "".join(f"{n:{width}}" for n in row) for digit, row in enumerate(confusion)]
+    return "\n".join(lines)
+
+
+def save_errors(folder: Path, dataset: Dataset, result: Evaluation) -> None:
+    """Write each misread picture as the network was given it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    digits = len(str(len(dataset) - 1))
+    for index in result.errors:
+        answer = "none" if result.digits[index] == NO_DIGIT else str(result.digits[index])
+        confidence = 0.0 if answer == "none" else result.confidences[index]
+        name = f"{result.labels[index]}-{answer}-{confidence:.4f}-{index:0{digits}}.png"
+        save_grey(folder / name, np.asarray(dataset.images[index]))

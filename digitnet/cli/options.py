@@ -1,0 +1,41 @@
+"""Options and look-ups that several commands share."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from digitnet.errors import DigitnetError
+
+DATA = Path("data")
+MODEL = Path("models") / "digitnet.h5"
+PACKAGE = Path(__file__).resolve().parent.parent
+SHIPPED = (PACKAGE / "pretrained.h5", PACKAGE.parent / "models" / "pretrained.h5")
+"""In a wheel, and in a checkout."""
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    envvar="DIGITNET_DATA",
+    default=DATA,
+    show_default=True,
+    help="Labelled digits: a folder of MNIST's IDX files, sub-folders 0 to 9 of pictures, or a CSV.",
+)
+
+model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    envvar="DIGITNET_MODEL",
+    help=f"Model file.  [default: {MODEL} if it is there, else the one that ships]",
+)
+
+
+def find_model(named: Path | None) -> Path:
+    """The model file to use; on a terminal, say which."""
+    path = named or next((path for path in (MODEL, *SHIPPED) if path.is_file()), None)
+    if path is None:
+        raise DigitnetError(f"no model: there is no {MODEL} and none ships with this digitnet; run 'digitnet train'")
+    if sys.stderr.isatty():
+        click.echo(f"model: {os.path.relpath(path)}", err=True)
+    return path

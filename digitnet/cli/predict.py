@@ -1,0 +1,112 @@
+"""``digitnet predict``."""
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Iterator
+from io import TextIOWrapper
+from pathlib import Path
+
+import click
+
+from digitnet.arrays import Bytes
+from digitnet.cli.names import STDIN, Complain, in_order
+from digitnet.cli.options import find_model, model_option
+from digitnet.cli.output import FORMATS, Row, Writer, drawing, escape
+from digitnet.errors import DigitnetError
+from digitnet.ink import Polarity
+from digitnet.modelfile import load
+from digitnet.recognizer import Recognizer
+
+BATCH = 256
+BATCH_SECONDS = 0.25
+
+
+@click.command("predict", short_help="Read the digits in pictures.")
+@click.argument("pictures", nargs=-1)
+@model_option
+@click.option("--files-from", metavar="FILE", help="Read names of pictures from a file, or from stdin (-).")
+@click.option("-0", "--null", is_flag=True, help="Those names end in a null byte, not a newline.")
+@click.option("-r", "--recursive", is_flag=True, help="Go down into folders within folders.")
+@click.option(
+    "--format",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="text is the bare digit for one picture, else tsv.",
+)
+@click.option(
+    "--ink",
+    "polarity",
+    type=click.Choice(["auto", "dark", "light"]),
+    default="auto",
+    show_default=True,
+    help="What ink looks like against its paper.",
+)
+@click.option("--show", is_flag=True, help="Draw on stderr what the network saw.")
+def command(
+    pictures: tuple[str, ...],
+    model: Path | None,
+    files_from: str | None,
+    null: bool,
+    recursive: bool,
+    format: str,
+    polarity: Polarity,
+    show: bool,
+) -> int:
+    """Read the digit in each of PICTURES: files, folders, or - for a picture on stdin.
+
+    One picture answers with its digit and nothing else; several with a line each: path, digit, confidence. A
+    picture without ink answers "?". In a folder, files with a picture's extension are read, in sorted order.
+
+    Exit code 1 if a picture could not be read; the others are answered.
+    """
+    if not pictures and files_from is None:
+        raise click.UsageError("name a picture, a folder, or - for a picture on stdin.")
+    if null and files_from is None:
+        raise click.UsageError("-0 goes with --files-from.")
+    if STDIN in pictures and files_from == STDIN:
+        raise click.UsageError("stdin cannot be both a picture (-) and a list of names (--files-from -).")
+    recognizer = Recognizer(load(find_model(model)), polarity)
+    failures = 0
+
+    def complain(path: str, error: object) -> None:
+        nonlocal failures
+        failures += 1
+        click.echo(f"{escape(path)}: {error}", err=True)
+
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files may hold bytes that are not UTF-8
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
+    single = len(pictures) == 1 and files_from is None and not os.path.isdir(pictures[0])
+    writer = Writer(sys.stdout, format, single)
+    names = in_order(pictures, files_from, b"\0" if null else b"\n", recursive, complain)
+    for rows in batches(recognizer, names, complain):
+        for path, prediction in rows if show else ():
+            click.echo(f"{escape(path)}:\n{drawing(prediction)}", err=True)
+        writer.write(rows)
+    writer.close()
+    return 1 if failures else 0
+
+
+def batches(recognizer: Recognizer, names: Iterator[str | None], complain: Complain) -> Iterator[list[Row]]:
+    """Read pictures in the order of their names, a batch through the network at once.
+
+    A batch closes when it is full, has been open for a while, or a name is None: no further one is waiting.
+    """
+    paths: list[str] = []
+    greys: list[Bytes] = []
+    opened = 0.0
+    for name in itertools.chain(names, [None]):
+        if name is not None:
+            try:
+                grey = recognizer.normalize(sys.stdin.buffer.read() if name == STDIN else name)
+            except DigitnetError as error:
+                complain(name, error)
+                continue
+            opened = opened if paths else time.monotonic()
+            paths.append(name)
+            greys.append(grey)
+        if paths and (name is None or len(paths) == BATCH or time.monotonic() > opened + BATCH_SECONDS):
+            yield list(zip(paths, recognizer.predict(greys), strict=True))
+            paths, greys = [], []

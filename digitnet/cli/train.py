@@ -1,0 +1,171 @@
+"""``digitnet train``."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+from digitnet.activations import ACTIVATIONS
+from digitnet.cli.data import read_data
+from digitnet.cli.options import MODEL, data_option
+from digitnet.datasets import CLASSES
+from digitnet.errors import DigitnetError
+from digitnet.files import check_writable
+from digitnet.ink import Ink
+from digitnet.losses import LOSSES
+from digitnet.model import Model
+from digitnet.modelfile import load, save
+from digitnet.network import Network
+from digitnet.optimizers import OPTIMIZERS
+from digitnet.training import Settings, fit
+
+LAYERS = (28 * 28, 500, 500, CLASSES)
+RARE: dict[str, tuple[Callable[[str], Any], Any, str]] = {
+    field.name.replace("_", "-"): (type(field.default), field.default, field.metadata["help"])
+    for owner in (Settings, Ink)
+    for field in fields(owner)
+    if "help" in field.metadata
+}
+"""The settings of --set: type, default, meaning."""
+
+
+class Layers(click.ParamType[tuple[int, ...]]):
+    """Neurons of every layer, separated by commas."""
+
+    name = "layers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Raises a usage error unless the input is a square and there are ten outputs."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            sizes = tuple(int(size) for size in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a list of numbers such as 784,500,500,10.", param, ctx)
+        if len(sizes) < 2 or min(sizes) < 1:
+            self.fail(f"{value!r} needs an input and an output, each of 1 or more.", param, ctx)
+        if math.isqrt(sizes[0]) ** 2 != sizes[0]:
+            self.fail(f"the input {sizes[0]} is no square; 784 is 28x28 pixels.", param, ctx)
+        if sizes[-1] != CLASSES:
+            self.fail(f"the last number is {sizes[-1]}, not {CLASSES}: one output for each digit.", param, ctx)
+        return sizes
+
+
+def parse_rare(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """NAME=VALUE, each checked, as keyword arguments."""
+    rare = {}
+    for text in values:
+        name, _, value = text.partition("=")
+        if name not in RARE:
+            raise click.BadParameter(f"no setting is called {name!r}; there are {', '.join(RARE)}.")
+        try:
+            rare[name.replace("-", "_")] = RARE[name][0](value)
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is no value for {name}; its default is {RARE[name][1]}.") from None
+    return rare
+
+
+class TrainCommand(click.Command):
+    """Shows the table of rare settings under the help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """NAME=DEFAULT and the meaning of each."""
+        with formatter.section("Settings for --set, with their defaults"):
+            formatter.write_dl([(f"{name}={default}", meaning) for name, (_, default, meaning) in RARE.items()])
+
+
+@click.command("train", cls=TrainCommand, short_help="Train a network and save it.")
+@click.option("--layers", type=Layers(), help="Neurons of each layer, input first.  [default: 784,500,500,10]")
+@click.option("--epochs", type=click.IntRange(1), default=Settings.epochs, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), default=Settings.batch_size, show_default=True)
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="Its peak.  [default: "
+    + ", ".join(f"{name} {rule.default_learning_rate:g}" for name, rule in OPTIMIZERS.items())
+    + "]",
+)
+@click.option(
+    "--activation",
+    type=click.Choice([name for name in ACTIVATIONS if name != "identity"]),
+    help="Of the hidden layers.  [default: relu]",
+)
+@click.option("--loss", type=click.Choice(list(LOSSES)), help="[default: cross-entropy]")
+@click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default=Settings.optimizer, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of all that is drawn at random.")
+@click.option(
+    "--validation",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of the data held out to measure on.",
+)
+@data_option
+@click.option("--from", "start", type=click.Path(path_type=Path), metavar="MODEL", help="Go on from a saved network.")
+@click.option("--output", type=click.Path(path_type=Path), default=MODEL, show_default=True)
+@click.option(
+    "--set", "rare", multiple=True, metavar="NAME=VALUE", callback=parse_rare, help="A rare setting; repeatable."
+)
+def command(
+    layers: tuple[int, ...] | None,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float | None,
+    activation: str | None,
+    loss: str | None,
+    optimizer: str,
+    seed: int,
+    validation: float,
+    data: Path,
+    start: Path | None,
+    output: Path,
+    rare: dict[str, Any],
+) -> None:
+    """Train a network by gradient descent with backpropagation, and save it.
+
+    Data that is 28x28 grey or becomes so is binarized to ink and no ink. The same seed, settings and data give
+    the same file, byte for byte, on the same machine.
+    """
+    ink_names = {field.name for field in fields(Ink)}
+    ink_settings = {name: value for name, value in rare.items() if name in ink_names}
+    fit_settings = {name: value for name, value in rare.items() if name not in ink_names}
+    try:
+        settings = Settings(epochs, batch_size, optimizer, learning_rate, **fit_settings)
+        Ink(**ink_settings)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.", param_hint="'--set'") from None
+    check_writable(output)
+    splitting, drawing, ordering = np.random.default_rng(seed).spawn(3)
+    if start is not None:
+        if layers or activation or loss or ink_settings:
+            raise click.UsageError("--from brings its own layers, activation, loss and threshold; leave these out.")
+        model = load(start)
+    else:
+        sizes = layers or LAYERS
+        network = Network(sizes, activation=activation or "relu", loss=loss or "cross-entropy", rng=drawing)
+        model = Model(network, Ink(side=math.isqrt(sizes[0]), **ink_settings))
+    dataset = read_data(data, "train")
+    train, held_out = dataset.split(validation, splitting)
+    if not len(train):
+        raise DigitnetError(f"{data}: {len(dataset)} digits leave none to train on")
+    model.record = {
+        "seed": seed,
+        "data_sha256": dataset.sha256,
+        "validation": validation,
+        **asdict(settings),
+    }
+    with tqdm(total=epochs * len(train), unit=" digits", unit_scale=True, disable=None) as bar:
+        for epoch in fit(model, train, held_out, settings, rng=ordering, progress=bar.update):
+            model.history.append({name: float(value) for name, value in asdict(epoch).items()})
+            shown = {"epoch": f"{epoch.number}/{epochs}", "loss": f"{epoch.loss:.4f}"}
+            if len(held_out):
+                shown["validation"] = f"{epoch.validation_accuracy:.2%}"
+            bar.set_postfix(shown)
+    save(model, output)
+    result = f", validation accuracy {epoch.validation_accuracy:.2%}" if len(held_out) else ""
+    click.echo(f"{output}: {model.network}, {epochs} epochs, loss {epoch.loss:.4f}{result}")

@@ -1,0 +1,177 @@
+"""Labelled digits as arrays: from MNIST's IDX files, a folder of pictures, or a CSV.
+
+IDX and CSV data are 28x28 grey already; pictures in folders go through ``ink.normalize``, as in prediction.
+"""
+
+import gzip
+import hashlib
+import math
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from digitnet.arrays import Bytes
+from digitnet.errors import DigitnetError
+from digitnet.ink import SIDE, normalize
+from digitnet.pictures import list_folder, open_picture
+
+CLASSES = 10
+Part = Literal["train", "test"]
+IDX_PREFIX: dict[Part, str] = {"train": "train", "test": "t10k"}
+IMAGES_MAGIC, LABELS_MAGIC = 2051, 2049
+LARGEST_IDX = 2**31
+"""Bytes; MNIST's largest file has 47 million."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """n digits.
+
+    Attributes:
+        images: (n, 28, 28) uint8 grey, ink bright.
+        labels: (n,) uint8, 0 to 9.
+        unread: one line for each picture that could not be read and is left out.
+    """
+
+    images: Bytes
+    labels: Bytes
+    unread: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: slice | np.ndarray) -> "Dataset":
+        return Dataset(self.images[index], self.labels[index])
+
+    def split(self, share: float, rng: np.random.Generator) -> tuple["Dataset", "Dataset"]:
+        """Two random parts, the second with ``share`` (0 to 1) of the digits."""
+        order = rng.permutation(len(self))
+        held_out = round(len(self) * share)
+        return self[np.sort(order[held_out:])], self[np.sort(order[:held_out])]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of images, then labels: which data it was, wherever it lay."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels).data)
+        return digest.hexdigest()
+
+
+def read_dataset(source: str | os.PathLike[str], part: Part = "train") -> Dataset:
+    """Read labelled digits.
+
+    Args:
+        source: a directory of IDX files in MNIST's own layout (gzipped or not), a folder with sub-folders 0 to 9
+            of pictures, or a CSV of label and 784 grey levels (Kaggle's train.csv, with a header or without).
+        part: which half of MNIST; the other kinds are one part.
+
+    Raises:
+        DigitnetError: no such data there, or it is damaged.
+    """
+    path = Path(source)
+    if path.is_file():
+        return _read_csv(path)
+    if not path.is_dir():
+        raise DigitnetError(f"{path}: no such file or folder; name IDX files' folder, labelled pictures, or a CSV")
+    if has_idx(path):
+        return _read_idx(path, part)
+    if any((path / str(digit)).is_dir() for digit in range(CLASSES)):
+        return _read_folder(path)
+    raise DigitnetError(
+        f"{path}: neither MNIST's IDX files nor sub-folders 0 to 9 of pictures in it; "
+        f"'digitnet fetch --data-dir {path}' puts MNIST there"
+    )
+
+
+def has_idx(folder: Path) -> bool:
+    """Whether any of MNIST's files lies in a folder."""
+    return any(folder.glob("*-idx?-ubyte*"))
+
+
+def _read_idx(folder: Path, part: Part) -> Dataset:
+    prefix = IDX_PREFIX[part]
+    images = read_idx_file(folder / f"{prefix}-images-idx3-ubyte", IMAGES_MAGIC)
+    labels = read_idx_file(folder / f"{prefix}-labels-idx1-ubyte", LABELS_MAGIC)
+    if len(images) != len(labels):
+        raise DigitnetError(f"{folder}: {len(images)} {prefix} images but {len(labels)} labels")
+    if images.shape[1:] != (SIDE, SIDE):
+        raise DigitnetError(f"{folder}: images of {images.shape[1]}x{images.shape[2]} pixels, not {SIDE}x{SIDE}")
+    if len(labels) and labels.max() >= CLASSES:
+        raise DigitnetError(f"{folder}: a label of {labels.max()} among the {prefix} labels; they go from 0 to 9")
+    return Dataset(images, labels)
+
+
+def read_idx_file(path: Path, magic: int) -> Bytes:
+    """Read one IDX file of unsigned bytes (LeCun's MNIST page), or else the same name with .gz.
+
+    Returns:
+        uint8 of as many dimensions as the magic number's last byte says.
+
+    Raises:
+        DigitnetError: it is not there, or not what its header says.
+    """
+    packed = path.with_name(path.name + ".gz")
+    found = path if path.exists() or not packed.exists() else packed
+    try:
+        with gzip.open(found) if found is packed else open(found, "rb") as file:
+            header = struct.Struct(f">{1 + magic % 256}I")
+            numbers = file.read(header.size)
+            if len(numbers) < header.size:
+                raise DigitnetError(f"{found}: ends within its header; fetch it again")
+            actual, *shape = header.unpack(numbers)
+            if actual != magic:
+                raise DigitnetError(f"{found}: not an IDX file of this kind (magic number {actual}, not {magic})")
+            size = math.prod(shape)
+            if size > LARGEST_IDX:
+                raise DigitnetError(f"{found}: claims {shape[0]:,} items, more than any such file holds")
+            content = file.read(size + 1)
+    except FileNotFoundError:
+        raise DigitnetError(f"{path}: no such file; 'digitnet fetch' brings MNIST's four") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DigitnetError(f"{found}: damaged gzip file ({error}); fetch it again") from None
+    if len(content) != size:
+        problem = "ends early" if len(content) < size else "goes on after its last item"
+        raise DigitnetError(f"{found}: {problem}; fetch it again")
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _read_csv(path: Path) -> Dataset:
+    columns = 1 + SIDE * SIDE
+    try:
+        with open(path, encoding="utf-8") as file:
+            header = file.readline()
+        table = np.loadtxt(
+            path, np.uint8, delimiter=",", skiprows=0 if header[:1].isdigit() else 1, ndmin=2, encoding="utf-8"
+        )
+    except ValueError as error:
+        raise DigitnetError(f"{path}: not a CSV of labels and grey levels 0 to 255 ({error})") from None
+    if not table.size:
+        raise DigitnetError(f"{path}: no digits in it")
+    if table.shape[1] != columns:
+        raise DigitnetError(f"{path}: {table.shape[1]} columns, not {columns} (a label and {SIDE}x{SIDE} grey levels)")
+    labels = table[:, 0]
+    if labels.max() >= CLASSES:
+        row = int(labels.argmax())
+        raise DigitnetError(f"{path}: label {labels[row]} in row {row + 1} of the digits; labels go from 0 to 9")
+    return Dataset(table[:, 1:].reshape(-1, SIDE, SIDE), labels)
+
+
+def _read_folder(folder: Path) -> Dataset:
+    images, labels, unread = [], [], []
+    for digit in range(CLASSES):
+        if not (folder / str(digit)).is_dir():
+            continue
+        for path in list_folder(str(folder / str(digit))):
+            try:
+                images.append(normalize(open_picture(path)))
+                labels.append(digit)
+            except DigitnetError as error:
+                unread.append(f"{path}: {error}")
+    if not images:
+        raise DigitnetError(f"{folder}: no picture that can be read in its sub-folders 0 to 9")
+    return Dataset(np.stack(images), np.array(labels, np.uint8), tuple(unread))

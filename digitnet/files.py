@@ -1,0 +1,51 @@
+"""Files that are there whole or not at all."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from digitnet.errors import DigitnetError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path`` that takes its place when the block ends well.
+
+    If the block raises, ``path`` is as it was and the temporary file is gone. Folders on the way are made.
+
+    Raises:
+        DigitnetError: ``path`` is there and is not an ordinary file.
+        OSError: the folder cannot be written, or the disk is full.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise DigitnetError(f"{path}: not an ordinary file, so it is not overwritten; name another one")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:  # Ctrl-C, too, leaves nothing behind
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def check_writable(path: Path) -> None:
+    """Find out before long work whether :func:`replacing` could write ``path``; changes nothing.
+
+    Raises:
+        DigitnetError: see :func:`replacing`.
+        OSError: the folder cannot be written.
+    """
+    with suppress(_OnlyCheckingError), replacing(path):
+        raise _OnlyCheckingError
+
+
+class _OnlyCheckingError(Exception):
+    pass

@@ -1,0 +1,190 @@
+"""From any picture to ink: picture -> grey -> ink vector, the one chain of training and prediction.
+
+``normalize`` turns a picture into 28x28 grey as MNIST draws it; IDX and CSV data are that already.
+Distortions act on the grey. ``binarize`` turns grey into the vector of ink (1) and no ink (0) that a network sees.
+"""
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from digitnet.arrays import Bytes, Floats
+
+SIDE = 28
+"""Pixels along each side of a normalized picture (LeCun et al. 1998, section III.A)."""
+BOX = 20
+"""The digit's longer side in it, in pixels."""
+FAINTEST = 24
+"""Grey levels by which ink must differ from paper to count as ink."""
+
+Polarity = Literal["auto", "dark", "light"]
+"""What ink looks like against its paper."""
+
+
+@dataclass(frozen=True)
+class Ink:
+    """How grey becomes the vector of one network.
+
+    Attributes:
+        side: pixels along each side; the vector has side * side elements.
+        threshold: the grey level, 0 to 254, above which a pixel is ink.
+
+    Raises:
+        ValueError: a setting is out of its range.
+    """
+
+    side: int = SIDE
+    threshold: int = field(default=127, metadata={"help": "grey level, 0 to 254, above which a pixel is ink"})
+
+    def __post_init__(self) -> None:
+        if self.side < 1 or not 0 <= self.threshold <= 254:
+            raise ValueError("side is at least 1 and threshold between 0 and 254")
+
+
+def normalize(picture: Image.Image, polarity: Polarity = "auto") -> Bytes:
+    """Any picture of one digit -> (28, 28) uint8 grey, ink bright, as MNIST draws it; all 0 if it holds no ink.
+
+    The digit is scaled with its shape kept into a box of 20x20 pixels, which is placed so that the centre of
+    mass of the ink is the centre of the field (LeCun et al. 1998, section III.A).
+
+    Raises:
+        OSError: the picture's pixels cannot be decoded.
+    """
+    return centre(fit_box(cut_out(ink_strength(grey_levels(picture), polarity))))
+
+
+def grey_levels(picture: Image.Image) -> Bytes:
+    """Any Pillow picture -> (height, width) uint8 luminance, upright, transparency over a contrasting paper."""
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        return _eight_bits(np.asarray(picture))
+    if not picture.has_transparency_data:
+        grey: Bytes = np.asarray(picture.convert("L"))
+        return grey
+    picture = picture.convert("RGBA")
+    alpha = np.asarray(picture.getchannel("A"), np.float32) / 255
+    grey = np.asarray(picture.convert("L"), np.float32)
+    visible = float((grey * alpha).sum() / max(float(alpha.sum()), 1e-6))
+    paper = 255 if visible < 128 else 0
+    return np.rint(grey * alpha + paper * (1 - alpha)).astype(np.uint8)
+
+
+def _eight_bits(levels: np.ndarray) -> Bytes:
+    """Integers beyond 8 bits keep their top 8; floats and anything out of range are stretched from 0 or below."""
+    if levels.dtype == np.uint16:
+        top_byte: Bytes = (levels >> 8).astype(np.uint8)
+        return top_byte
+    finite = np.nan_to_num(levels.astype(np.float64), posinf=0, neginf=0)
+    low, high = min(finite.min(), 0), finite.max()
+    top = next((top for top in (1, 255, 65535) if low >= 0 and high <= top), high - low)
+    return np.asarray((finite - low) * (255 / top), np.uint8)
+
+
+def ink_strength(grey: Bytes, polarity: Polarity = "auto") -> Bytes:
+    """Grey levels -> ink on a scale from 0 (paper) to 255, the same shape.
+
+    Paper is the median of the border. Ink is what departs from it, towards dark or light, whichever departs
+    further in the square over the whole picture: a shadow is wide but shallow, ink is narrow but deep.
+    """
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    levels = grey.astype(np.int16)
+    departure = levels - int(np.median(border))
+    lighter, darker = np.maximum(departure, 0), np.maximum(-departure, 0)
+    if polarity == "auto":
+        is_light = np.square(lighter, dtype=np.float32).sum() > np.square(darker, dtype=np.float32).sum()
+        polarity = "light" if is_light else "dark"
+    strength = lighter if polarity == "light" else darker
+    is_ink = strength > otsu(strength.astype(np.uint8))
+    if not is_ink.any() or strength[is_ink].mean() < FAINTEST:
+        return np.zeros_like(grey)
+    # Halfway from paper to ink becomes 127, and everything as dark as ink mostly is becomes 255.
+    paper, ink = float(strength[~is_ink].mean()), float(np.median(strength[is_ink]))
+    return np.clip((strength - paper) * (255 / (ink - paper)), 0, 255).astype(np.uint8)
+
+
+def otsu(levels: Bytes) -> int:
+    """The threshold that best splits grey levels into two classes, those above it and the rest (Otsu 1979).
+
+    Best is the largest variance between the classes; a picture of one level gets that level.
+    """
+    counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
+    below = counts.cumsum()
+    above = below[-1] - below
+    mass = (counts * np.arange(256)).cumsum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (mass / below - (mass[-1] - mass) / above) ** 2
+    if not (between > 0).any():
+        return int(levels.flat[0])
+    return int(np.nanargmax(between))
+
+
+def cut_out(strength: Bytes) -> Bytes:
+    """The smallest rectangle that holds every pixel of more than half ink; (0, 0) where there is none.
+
+    A soft edge counts: a row or column just outside that still shows some ink belongs to it.
+    """
+    is_ink = strength > 127
+    rows, columns = np.flatnonzero(is_ink.any(axis=1)), np.flatnonzero(is_ink.any(axis=0))
+    if not len(rows):
+        return strength[:0, :0]
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    wide, high = strength[:, left:right] > FAINTEST, strength[top:bottom] > FAINTEST
+    top -= top > 0 and wide[top - 1].any()
+    bottom += bottom < len(strength) and wide[bottom].any()
+    left -= left > 0 and high[:, left - 1].any()
+    right += right < strength.shape[1] and high[:, right].any()
+    return strength[top:bottom, left:right]
+
+
+def fit_box(crop: Bytes) -> Bytes:
+    """Scale a rectangle, its shape kept, so that the longer side is 20 pixels: area averaging down, linear up."""
+    if not crop.size:
+        return crop
+    height, width = crop.shape
+    scale = BOX / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+    box = np.asarray(Image.fromarray(crop).resize(size, method), np.float32)
+    return (box * (255 / max(float(box.max()), 1.0))).astype(np.uint8)
+
+
+def centre(box: Bytes) -> Bytes:
+    """Place up to 20x20 pixels in a field of 28x28 so that the centre of mass is the field's, to the pixel."""
+    field = np.zeros((SIDE, SIDE), np.uint8)
+    if not box.any():
+        return field
+    corner = []
+    for axis, length in enumerate(box.shape):
+        mass = box.sum(axis=1 - axis, dtype=np.float64)
+        middle = mass @ np.arange(length) / mass.sum()
+        corner.append(min(max(round(SIDE / 2 - middle), 0), SIDE - length))
+    top, left = corner
+    field[top : top + box.shape[0], left : left + box.shape[1]] = box
+    return field
+
+
+def binarize(grey: Bytes, ink: Ink) -> Bytes:
+    """Normalized pictures (n, 28, 28) uint8 -> ink vectors (n, side * side) uint8 of 0 and 1.
+
+    Other sides than 28 are made from the grey, before it loses its levels.
+    """
+    if ink.side != SIDE:
+        resize = resizing(SIDE, ink.side)
+        levels: np.ndarray = resize @ grey.astype(np.float32) @ resize.T
+    else:
+        levels = grey
+    return (levels > ink.threshold).reshape(len(grey), ink.side**2).view(np.uint8)
+
+
+@cache
+def resizing(old: int, new: int) -> Floats:
+    """The matrix R (new, old) that resizes a picture as R @ picture @ R.T: linear, wide enough not to alias."""
+    scale = old / new
+    reach = max(scale, 1.0)
+    centres = (np.arange(new) + 0.5) * scale
+    distance = np.abs(np.arange(old) + 0.5 - centres[:, None]) / reach
+    weights = np.maximum(0, 1 - distance)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -1,0 +1,80 @@
+"""One layer of the function set: forward, and the chain rule walked backwards through it.
+
+``forward(x)`` returns its result and a ``backward`` that remembers what the forward pass computed, so that
+nothing is kept in the layer that could go stale, and training and prediction share one forward pass.
+Parameters and gradients are views into flat buffers that the network owns; an optimizer sees only those.
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+
+from digitnet.activations import ACTIVATIONS
+from digitnet.arrays import Floats
+
+Backward = Callable[[Floats, Floats, bool], Floats | None]
+"""backward(dl_da, gradient, wants_dx): write dl/dparameters into ``gradient`` (flat, the layer's own stretch)
+and return dl/dx, or None where it is not wanted (nobody stands before the first layer)."""
+
+
+class Layer(Protocol):
+    """A function with parameters, from columns of ``inputs`` numbers to columns of ``outputs`` numbers."""
+
+    inputs: int
+    outputs: int
+    size: int
+    """How many parameters."""
+
+    def bind(self, parameters: Floats) -> None:
+        """Take a flat array of ``size`` numbers as the parameters: a view, not a copy."""
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Draw the parameters anew, in place."""
+
+    def forward(self, x: Floats) -> tuple[Floats, Backward]:
+        """x (inputs, n) -> a (outputs, n) and the way back."""
+
+
+class Dense:
+    """a = sigma(W x + b): every neuron sees every input.
+
+    Shapes: W (outputs, inputs), b (outputs, 1), x (inputs, n), a (outputs, n).
+    """
+
+    weights: Floats
+    biases: Floats
+
+    def __init__(self, inputs: int, outputs: int, activation: str) -> None:
+        self.inputs, self.outputs, self.activation = inputs, outputs, activation
+        self.size = outputs * inputs + outputs
+
+    def bind(self, parameters: Floats) -> None:
+        """See :class:`Layer`; W row by row, then b."""
+        self.weights, self.biases = self._views(parameters)
+
+    def _views(self, flat: Floats) -> tuple[Floats, Floats]:
+        weights, biases = np.split(flat, [self.outputs * self.inputs])
+        return weights.reshape(self.outputs, self.inputs), biases.reshape(self.outputs, 1)
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Normal weights of variance gain / inputs (sources in ``activations``), biases 0."""
+        deviation = np.sqrt(ACTIVATIONS[self.activation].gain / self.inputs)
+        self.weights[...] = deviation * rng.standard_normal(self.weights.shape, dtype=np.float32)
+        self.biases[...] = 0
+
+    def forward(self, x: Floats) -> tuple[Floats, Backward]:
+        """See :class:`Layer`."""
+        sigma = ACTIVATIONS[self.activation]
+        z = self.weights @ x
+        z += self.biases
+        a = sigma.value(z)
+
+        def backward(dl_da: Floats, gradient: Floats, wants_dx: bool) -> Floats | None:
+            dl_dz = dl_da * sigma.derivative(a)
+            dl_dw, dl_db = self._views(gradient)
+            np.matmul(dl_dz, x.T, out=dl_dw)
+            np.sum(dl_dz, axis=1, keepdims=True, out=dl_db)
+            return self.weights.T @ dl_dz if wants_dx else None
+
+        return a, backward

@@ -1,0 +1,167 @@
+"""Models in HDF5, the one place that knows it; Keras 3 opens the same file as a Sequential.
+
+A file begins with a block of 512 bytes that HDF5 skips: a line that names the format, and the SHA-256 of all
+that follows, checked before HDF5 parses any of it. Then come, side by side, our own attributes (``format``,
+``format_version``, ``layers``, ``activation``, ``loss``, ``side``, ``threshold``, ``classes``, ``record``,
+``library_versions``), the data set ``history``, and Keras's layout: ``model_config`` and ``model_weights``.
+The numbers are stored once, where Keras looks for them. Nothing is pickled; every version stays readable.
+"""
+
+import hashlib
+import json
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from digitnet import __version__
+from digitnet.arrays import Floats
+from digitnet.datasets import CLASSES
+from digitnet.errors import DigitnetError
+from digitnet.files import replacing
+from digitnet.ink import Ink
+from digitnet.layers import Dense
+from digitnet.model import Model
+from digitnet.network import Network
+
+FORMAT, FORMAT_VERSION = "digitnet", 1
+BLOCK = 512
+MAGIC = b"digitnet model\nsha256 "
+LARGEST_FILE = 2**31
+"""Bytes; a network of 500 million weights."""
+KERAS_VERSION = "3.0.0"
+
+
+def save(model: Model, path: str | Path) -> None:
+    """Write a model, whole or not at all; the same model gives the same bytes.
+
+    Raises:
+        DigitnetError: ``path`` is not an ordinary file.
+        OSError: it cannot be written.
+    """
+    buffer = BytesIO()
+    with h5py.File(buffer, "w", userblock_size=BLOCK) as file:
+        network = model.network
+        file.attrs.update(
+            {
+                "format": FORMAT,
+                "format_version": FORMAT_VERSION,
+                "layers": ",".join(map(str, network.sizes)),
+                "activation": network.activation,
+                "loss": network.loss_name,
+                "side": model.ink.side,
+                "threshold": model.ink.threshold,
+                "classes": ",".join(map(str, range(network.sizes[-1]))),
+                "record": json.dumps(model.record),
+                "library_versions": json.dumps(
+                    {"digitnet": __version__, "h5py": h5py.__version__, "numpy": np.__version__}
+                ),
+                "keras_version": KERAS_VERSION,
+                "backend": "numpy",
+                "model_config": json.dumps(_keras_config(network)),
+            }
+        )
+        if model.history:
+            columns = [(name, "f8") for name in model.history[0]]
+            file.create_dataset("history", data=np.array([tuple(row.values()) for row in model.history], columns))
+        weights = file.create_group("model_weights")
+        weights.attrs["layer_names"] = np.array([_name(i) for i in range(len(network.layers))], "S")
+        for i, layer in enumerate(network.layers):
+            assert isinstance(layer, Dense)
+            group = weights.create_group(_name(i))
+            group.attrs["weight_names"] = np.array(["kernel:0", "bias:0"], "S")
+            group.create_dataset("kernel:0", data=layer.weights.T)
+            group.create_dataset("bias:0", data=layer.biases[:, 0])
+    content = buffer.getvalue()
+    block = MAGIC + hashlib.sha256(content[BLOCK:]).hexdigest().encode()
+    with replacing(Path(path)) as out:
+        out.write(block.ljust(BLOCK, b"\0") + content[BLOCK:])
+
+
+def load(path: str | Path) -> Model:
+    """Read a model; nothing in the file is believed before it is checked.
+
+    Raises:
+        DigitnetError: it is not there, not one of ours, damaged, or of a later format.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST_FILE)
+    except OSError as error:
+        raise DigitnetError(f"{path}: {error.strerror}; 'digitnet train' makes a model") from None
+    block = MAGIC + hashlib.sha256(memoryview(content)[BLOCK:]).hexdigest().encode()
+    if not content.startswith(MAGIC):
+        raise DigitnetError(f"{path}: not a digitnet model")
+    if content[:BLOCK] != block.ljust(BLOCK, b"\0"):
+        raise DigitnetError(f"{path}: damaged (its SHA-256 does not fit); use a sound copy or train it again")
+    try:
+        with h5py.File(BytesIO(content), "r") as hdf5:
+            return _read(hdf5)
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, OSError, DigitnetError) as error:
+        raise DigitnetError(f"{path}: not a sound digitnet model ({' '.join(str(error).split())})") from None
+
+
+def _read(file: h5py.File) -> Model:
+    version = int(file.attrs["format_version"])
+    if file.attrs["format"] != FORMAT or version > FORMAT_VERSION:
+        raise DigitnetError(f"format version {version}; this digitnet knows up to {FORMAT_VERSION}: upgrade it")
+    sizes = [int(size) for size in str(file.attrs["layers"]).split(",")]
+    if sizes[-1] != CLASSES:
+        raise DigitnetError(f"{sizes[-1]} outputs, not {CLASSES}")
+    ink = Ink(int(file.attrs["side"]), int(file.attrs["threshold"]))
+    flat: list[Floats] = []
+    for i, (inputs, outputs) in enumerate(pairwise(sizes)):
+        group = f"model_weights/{_name(i)}"
+        flat.append(_read_array(file, f"{group}/kernel:0", (inputs, outputs)).T.ravel())
+        flat.append(_read_array(file, f"{group}/bias:0", (outputs,)))
+    activation, loss = str(file.attrs["activation"]), str(file.attrs["loss"])
+    network = Network(sizes, activation=activation, loss=loss, parameters=np.concatenate(flat))
+    history = []
+    if "history" in file:
+        table = _dataset(file, "history")[()]
+        history = [{name: float(row[name]) for name in table.dtype.names} for row in table]
+    return Model(network, ink, json.loads(str(file.attrs["record"])), history)
+
+
+def _read_array(file: h5py.File, name: str, shape: tuple[int, ...]) -> Floats:
+    dataset = _dataset(file, name)
+    if dataset.shape != shape or dataset.dtype != np.float32:
+        raise DigitnetError(f"{name} is {dataset.dtype} {dataset.shape}, not float32 {shape}")
+    numbers: Floats = dataset[()]
+    if not np.isfinite(numbers).all():
+        raise DigitnetError(f"{name} holds a number that is not finite")
+    return numbers
+
+
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """A data set whose numbers lie in this very file, plainly: a stranger's model must not read other files."""
+    place = ""
+    for part in name.split("/"):
+        place = f"{place}/{part}"
+        if not isinstance(file.get(place, getlink=True), h5py.HardLink):
+            raise DigitnetError(f"{place} is missing or points elsewhere")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise DigitnetError(f"{name} is not a data set")
+    if dataset.is_virtual or dataset.external or dataset.chunks or dataset.id.get_storage_size() != dataset.nbytes:
+        raise DigitnetError(f"{name} is not stored plainly in the file")
+    return dataset
+
+
+def _name(i: int) -> str:
+    return f"dense_{i + 1}"
+
+
+def _keras_config(network: Network) -> dict[str, Any]:
+    """The architecture as Keras 3 writes a Sequential."""
+    activations = [network.activation] * (len(network.sizes) - 2) + [network.loss.output_name]
+    layers: list[dict[str, Any]] = [
+        {"class_name": "InputLayer", "config": {"batch_shape": [None, network.sizes[0]], "name": "ink"}}
+    ]
+    for i, (units, activation) in enumerate(zip(network.sizes[1:], activations, strict=True)):
+        config = {"name": _name(i), "units": units, "activation": activation}
+        layers.append({"class_name": "Dense", "config": config})
+    return {"class_name": "Sequential", "config": {"name": "digitnet", "layers": layers}}

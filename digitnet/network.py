@@ -1,0 +1,105 @@
+"""The function set: y = f(x; theta), a chain of layers and the output activation of its loss."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from digitnet.activations import ACTIVATIONS
+from digitnet.arrays import Floats
+from digitnet.layers import Dense, Layer
+from digitnet.losses import LOSSES
+
+
+class Network:
+    """A feed-forward network, fully connected.
+
+    Example:
+        >>> import numpy as np
+        >>> network = Network((784, 100, 10))
+        >>> network
+        Network(784 -> 100 relu -> 10 softmax, 79,510 parameters)
+        >>> network(np.zeros((784, 3), np.float32)).shape
+        (10, 3)
+
+    Args:
+        sizes: neurons of every layer, the input first: (784, 500, 500, 10).
+        activation: of the hidden layers, a name from ``ACTIVATIONS``.
+        loss: a name from ``LOSSES``; it owns the output activation.
+        rng: draws the first parameters; by default the same ones every time.
+        parameters: flat, taken as they are instead of drawing; float64 checks gradients.
+
+    Raises:
+        ValueError: fewer than two sizes, one below 1, or an unknown name, or not the right number of parameters.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        activation: str = "relu",
+        loss: str = "cross-entropy",
+        rng: np.random.Generator | None = None,
+        parameters: Floats | None = None,
+    ) -> None:
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise ValueError(f"a network needs at least an input and an output, each of 1 or more: {sizes}")
+        if activation not in ACTIVATIONS or loss not in LOSSES:
+            raise ValueError(f"unknown activation {activation!r} or loss {loss!r}")
+        self.sizes = tuple(sizes)
+        self.activation, self.loss_name, self.loss = activation, loss, LOSSES[loss]
+        names = [activation] * (len(sizes) - 2) + ["identity"]
+        self.layers: list[Layer] = [
+            Dense(inputs, outputs, name) for (inputs, outputs), name in zip(pairwise(sizes), names, strict=True)
+        ]
+        size = sum(layer.size for layer in self.layers)
+        self.parameters: Floats = np.empty(size, np.float32) if parameters is None else parameters
+        """theta: all weights and biases in one flat array; the layers hold views into it."""
+        if self.parameters.shape != (size,):
+            raise ValueError(f"{self.parameters.shape} parameters, not {(size,)}")
+        for layer, stretch in zip(self.layers, self.stretches(self.parameters), strict=True):
+            layer.bind(stretch)
+        if parameters is None:
+            rng = rng or np.random.default_rng(0)
+            for layer in self.layers:
+                layer.initialize(rng)
+
+    def stretches(self, flat: Floats) -> list[Floats]:
+        """Views of each layer's own part of a flat array as long as ``parameters``."""
+        return np.split(flat, np.cumsum([layer.size for layer in self.layers])[:-1])
+
+    def forward(self, x: Floats) -> Floats:
+        """x (inputs, n) -> z (classes, n), what the output activation is yet to be applied to."""
+        for layer in self.layers:
+            x, _ = layer.forward(x)
+        return x
+
+    def __call__(self, x: Floats) -> Floats:
+        """x (inputs, n) -> y (classes, n), each the confidence of one class."""
+        return self.loss.output(self.forward(x))
+
+    def backpropagate(self, x: Floats, target: Floats, gradient: Floats) -> float:
+        """Write the gradient of the mean loss of n examples and return their total loss.
+
+        Forward, then the chain rule walked backwards (Rumelhart, Hinton and Williams 1986).
+
+        Args:
+            x: (inputs, n).
+            target: (classes, n), probabilities.
+            gradient: flat, as long as ``parameters``; overwritten.
+        """
+        backwards = []
+        for layer in self.layers:
+            x, backward = layer.forward(x)
+            backwards.append(backward)
+        dl_da: Floats | None = self.loss.delta(x, target) / x.dtype.type(x.shape[1])
+        parts = self.stretches(gradient)
+        for i in reversed(range(len(self.layers))):
+            assert dl_da is not None
+            dl_da = backwards[i](dl_da, parts[i], i > 0)
+        return float(self.loss.value(x, target).sum(dtype=np.float64))
+
+    def __repr__(self) -> str:
+        hidden = [f"{size} {self.activation}" for size in self.sizes[1:-1]]
+        chain = [str(self.sizes[0]), *hidden, f"{self.sizes[-1]} {self.loss.output_name}"]
+        return f"Network({' -> '.join(chain)}, {self.parameters.size:,} parameters)"

@@ -1,0 +1,63 @@
+"""Picture files: opened whole or refused in one line, listed in a folder, written."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from digitnet.arrays import Bytes
+from digitnet.errors import DigitnetError
+
+
+def open_picture(source: str | os.PathLike[str] | bytes) -> Image.Image:
+    """Decode a file, or the bytes of one, completely.
+
+    Raises:
+        DigitnetError: it is not there, is no picture, or is damaged; the message does not name the source.
+    """
+    try:
+        # Pillow warns of oddities (a large picture, a strange tag); a picture is either read or refused.
+        with warnings.catch_warnings(action="ignore"):
+            picture = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
+            picture.load()
+            return picture
+    except UnidentifiedImageError:
+        raise DigitnetError("not a picture that Pillow can read") from None
+    except OSError as error:
+        raise DigitnetError(error.strerror or f"damaged picture ({_one_line(error)})") from None
+    except MemoryError:
+        raise DigitnetError("too large a picture for this machine's memory") from None
+    except Exception as error:  # a damaged file can raise nearly anything in Pillow's decoders
+        raise DigitnetError(f"damaged picture ({_one_line(error)})") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def list_folder(folder: str, recursive: bool = False) -> Iterator[str]:
+    """Sorted paths of the files in a folder that have a picture's extension; hidden ones are left out.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    extensions = Image.registered_extensions()
+    names = sorted(os.listdir(folder))
+    for name in names:
+        path = os.path.join(folder, name)
+        if name.startswith("."):
+            continue
+        if os.path.isdir(path):
+            # A link to a folder could lead in a circle.
+            if recursive and not os.path.islink(path):
+                yield from list_folder(path, recursive)
+        elif os.path.splitext(name)[1].lower() in extensions:
+            yield path
+
+
+def save_grey(path: Path, grey: Bytes) -> None:
+    """Write grey levels (height, width) uint8 as a picture in the format of the path's extension."""
+    Image.fromarray(grey).save(path)

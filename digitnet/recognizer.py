@@ -1,0 +1,91 @@
+"""Pictures in, digits out."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from digitnet.arrays import Bytes, Floats
+from digitnet.ink import Polarity, binarize, normalize
+from digitnet.model import Model
+from digitnet.pictures import open_picture
+
+NO_DIGIT = -1
+"""The answer to a picture without ink."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one picture was read as.
+
+    Attributes:
+        digit: 0 to 9, or None if there is no answer.
+        confidence: of that digit, 0 to 1; 0 without an answer.
+        confidences: of each digit, 0 to 9.
+        seen: (side, side) uint8 of 0 and 1, the ink that the network saw.
+        reason: why there is no answer.
+    """
+
+    digit: int | None
+    confidence: float
+    confidences: tuple[float, ...]
+    seen: Bytes
+    reason: str | None = None
+
+
+class Recognizer:
+    """Reads pictures with a model.
+
+    Example:
+        >>> from digitnet import Recognizer, load
+        >>> Recognizer(load("models/pretrained.h5")).read("examples/7.png").digit
+        7
+
+    Args:
+        model: a network and its ink settings.
+        polarity: what ink looks like on the pictures to come: "dark", "light", or found for each by itself.
+    """
+
+    def __init__(self, model: Model, polarity: Polarity = "auto") -> None:
+        self.model, self.polarity = model, polarity
+
+    def read(self, source: str | os.PathLike[str] | bytes) -> Prediction:
+        """Read one picture, from a file or from the bytes of one.
+
+        Raises:
+            DigitnetError: it cannot be decoded.
+        """
+        return self.predict([self.normalize(source)])[0]
+
+    def normalize(self, source: str | os.PathLike[str] | bytes) -> Bytes:
+        """Open a picture and normalize it: (28, 28) uint8 grey.
+
+        Raises:
+            DigitnetError: it cannot be decoded.
+        """
+        return normalize(open_picture(source), self.polarity)
+
+    def predict(self, greys: Sequence[Bytes]) -> list[Prediction]:
+        """Read normalized pictures, all of them through the network at once."""
+        seen = binarize(np.stack(greys), self.model.ink)
+        confidences = self.model.network(columns(seen))
+        side = self.model.ink.side
+        predictions = []
+        for digit, ys, ink in zip(answers(seen, confidences), confidences.T, seen, strict=True):
+            pixels = ink.reshape(side, side)
+            if digit == NO_DIGIT:
+                predictions.append(Prediction(None, 0.0, (0.0,) * len(ys), pixels, "no ink found"))
+            else:
+                predictions.append(Prediction(int(digit), float(ys[digit]), tuple(map(float, ys)), pixels))
+        return predictions
+
+
+def columns(vectors: Bytes | Floats) -> Floats:
+    """Ink vectors (n, inputs) -> what a network takes: float32 (inputs, n), one column per picture."""
+    return vectors.astype(np.float32, copy=False).T
+
+
+def answers(vectors: Bytes, confidences: Floats) -> np.ndarray:
+    """Ink vectors (n, inputs) and confidences (10, n) -> digits (n,), NO_DIGIT where there is no ink."""
+    return np.where(vectors.any(axis=1), confidences.argmax(axis=0), NO_DIGIT)
