@@ -8,6 +8,7 @@ import hashlib
 import math
 import os
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,9 +146,9 @@ def _read_csv(path: Path) -> Dataset:
     try:
         with open(path, encoding="utf-8") as file:
             header = file.readline()
-        table = np.loadtxt(
-            path, np.uint8, delimiter=",", skiprows=0 if header[:1].isdigit() else 1, ndmin=2, encoding="utf-8"
-        )
+        skip = 0 if header[:1].isdigit() else 1
+        with warnings.catch_warnings(action="ignore"):  # an empty file is our own error, below
+            table = np.loadtxt(path, np.uint8, delimiter=",", skiprows=skip, ndmin=2, encoding="utf-8")
     except ValueError as error:
         raise DigitnetError(f"{path}: not a CSV of labels and grey levels 0 to 255 ({error})") from None
     if not table.size:

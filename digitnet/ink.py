@@ -62,9 +62,10 @@ def grey_levels(picture: Image.Image) -> Bytes:
     if picture.mode == "F" or picture.mode.startswith("I"):
         return _eight_bits(np.asarray(picture))
     if not picture.has_transparency_data:
-        grey: Bytes = np.asarray(picture.convert("L"))
+        # Pillow converts LAB to nothing else, but its lightness is a grey already.
+        grey: Bytes = np.asarray(picture.getchannel("L") if picture.mode == "LAB" else picture.convert("L"))
         return grey
-    picture = picture.convert("RGBA")
+    picture = picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
     alpha = np.asarray(picture.getchannel("A"), np.float32) / 255
     grey = np.asarray(picture.convert("L"), np.float32)
     visible = float((grey * alpha).sum() / max(float(alpha.sum()), 1e-6))

@@ -21,8 +21,8 @@ def open_picture(source: str | os.PathLike[str] | bytes) -> Image.Image:
     try:
         # Pillow warns of oddities (a large picture, a strange tag); a picture is either read or refused.
         with warnings.catch_warnings(action="ignore"):
-            picture = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
-            picture.load()
+            with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as picture:
+                picture.load()
             return picture
     except UnidentifiedImageError:
         raise DigitnetError("not a picture that Pillow can read") from None

@@ -1,0 +1,213 @@
+"""The chain from a picture to ink, step by step, and what must hold for any picture."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from PIL import Image
+
+from digitnet import Dataset
+from digitnet.arrays import Bytes
+from digitnet.ink import (
+    Ink,
+    binarize,
+    centre,
+    cut_out,
+    fit_box,
+    grey_levels,
+    ink_strength,
+    normalize,
+    otsu,
+    resizing,
+)
+from tests.conftest import EXAMPLES
+
+GREYS = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=40))
+
+
+def differing(a: Bytes, b: Bytes) -> float:
+    """Share of ink pixels of either that the other lacks."""
+    seen_a, seen_b = (binarize(grey[None], Ink()).astype(bool) for grey in (a, b))
+    return float((seen_a != seen_b).sum() / max((seen_a | seen_b).sum(), 1))
+
+
+def on_paper(digit: Bytes, width: int, height: int, left: int, top: int, scale: int) -> Image.Image:
+    """A digit, dark on light, enlarged and somewhere on a sheet."""
+    paper = Image.new("L", (width, height), 240)
+    size = digit.shape[1] * scale, digit.shape[0] * scale
+    ink = Image.fromarray(digit).resize(size, Image.Resampling.BILINEAR)
+    paper.paste(Image.new("L", size, 30), (left, top), ink)
+    return paper
+
+
+def test_leaves_mnist_as_it_is(digits: Dataset) -> None:
+    """MNIST's own pictures are what normalize makes of pictures, so they hardly change."""
+    shares = [differing(normalize(Image.fromarray(digit)), digit) for digit in digits.images[:300]]
+    assert np.mean(shares) < 0.05
+
+
+@given(left=st.integers(0, 150), top=st.integers(0, 150), index=st.integers(0, 99))
+@settings(deadline=None, max_examples=50)
+def test_position_does_not_matter(digits: Dataset, left: int, top: int, index: int) -> None:
+    digit = digits.images[index]
+    here, there = on_paper(digit, 330, 330, left, top, 4), on_paper(digit, 330, 330, 80, 80, 4)
+    np.testing.assert_array_equal(normalize(here), normalize(there))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8, 11])
+def test_size_hardly_matters(digits: Dataset, scale: int) -> None:
+    shares = []
+    for digit in digits.images[:100]:
+        one, other = (normalize(on_paper(digit, 330, 330, 9, 9, s)) for s in (scale, 6))
+        shares.append(differing(one, other))
+    assert np.mean(shares) < 0.12
+
+
+@given(grey=GREYS)
+@settings(deadline=None)
+def test_any_picture_becomes_28x28_and_polarity_does_not_matter(grey: Bytes) -> None:
+    seen = normalize(Image.fromarray(grey))
+    assert seen.shape == (28, 28)
+    assert seen.dtype == np.uint8
+    dark, light = normalize(Image.fromarray(grey), "dark"), normalize(Image.fromarray(255 - grey), "light")
+    np.testing.assert_array_equal(dark, light)
+    assert any((seen == one).all() for one in (dark, normalize(Image.fromarray(grey), "light")))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 3000), (3000, 1), (28, 28)])
+@pytest.mark.parametrize("level", [0, 127, 255])
+def test_one_level_is_no_ink(size: tuple[int, int], level: int) -> None:
+    assert not normalize(Image.new("L", size, level)).any()
+
+
+def test_faint_grain_is_no_ink() -> None:
+    grain = 200 + np.random.default_rng(1).normal(0, 3, (60, 60))
+    assert not normalize(Image.fromarray(grain.astype(np.uint8))).any()
+
+
+def test_a_hairline_survives() -> None:
+    grey = np.full((1000, 1000), 255, np.uint8)
+    grey[100:900, 500:502] = 0
+    assert binarize(normalize(Image.fromarray(grey))[None], Ink()).sum() >= 20
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "I", "F", "I;16", "PA", "La", "RGBa", "RGBX"])
+def test_every_mode_shows_the_same_digit(mode: str) -> None:
+    with Image.open(EXAMPLES / "7.png") as picture:
+        expected = normalize(picture)
+        if mode == "I;16":
+            converted = Image.fromarray(np.asarray(picture, np.uint16) * 257)
+        elif mode == "LAB":  # Pillow gets there only by colour management
+            from PIL import ImageCms
+
+            srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+            converted = ImageCms.profileToProfile(picture.convert("RGB"), srgb, lab, outputMode="LAB") or picture
+        else:
+            via = {"PA": "P", "La": "LA", "RGBa": "RGBA"}.get(mode, mode)
+            converted = picture.convert(via).convert(mode)
+    assert converted.mode == mode
+    assert differing(normalize(converted), expected) < 0.1
+
+
+def test_floats_from_0_to_1_are_levels() -> None:
+    levels = np.full((30, 30), 0.9, np.float32)
+    levels[5:25, 14:17] = 0.1
+    assert grey_levels(Image.fromarray(levels)).max() == 229
+    assert normalize(Image.fromarray(levels)).any()
+
+
+@pytest.mark.parametrize("ink", [(0, 0, 0), (255, 255, 255), (10, 20, 120)])
+def test_transparency_lies_over_paper_that_contrasts(ink: tuple[int, int, int]) -> None:
+    picture = Image.new("RGBA", (60, 60))
+    picture.paste((*ink, 255), (28, 10, 33, 50))
+    assert binarize(normalize(picture)[None], Ink()).sum() > 20
+
+
+def test_exif_turns_the_picture() -> None:
+    with Image.open(EXAMPLES / "7.png") as picture:
+        expected = normalize(picture)
+        turned = picture.rotate(90, expand=True)
+    exif = turned.getexif()
+    exif[0x0112] = 6  # "turn me a quarter clockwise"
+    turned.info["exif"] = exif.tobytes()
+    np.testing.assert_array_equal(normalize(turned), expected)
+
+
+@given(levels=arrays(np.uint8, st.integers(1, 60), elements=st.integers(0, 8)))
+def test_otsu_splits_best(levels: Bytes) -> None:
+    """Against the definition: least variance within the two classes."""
+
+    def within(threshold: int) -> float:
+        classes = levels[levels <= threshold], levels[levels > threshold]
+        return float(sum(part.var() * len(part) for part in classes if len(part)))
+
+    assert within(otsu(levels)) == pytest.approx(min(map(within, range(9))))
+
+
+def test_ink_strength_can_be_told_the_polarity() -> None:
+    grey = np.full((20, 20), 128, np.uint8)
+    grey[4:16, 4:6], grey[4:16, 12:14] = 0, 250
+    assert ink_strength(grey, "dark")[8, 4] == 255
+    assert ink_strength(grey, "dark")[8, 12] == 0
+    assert ink_strength(grey, "light")[8, 12] == 255
+    assert ink_strength(grey, "light")[8, 4] == 0
+
+
+def test_cut_out_keeps_soft_edges() -> None:
+    strength = np.zeros((9, 9), np.uint8)
+    strength[3:6, 4], strength[6, 4], strength[4, 3] = 255, 60, 10
+    assert cut_out(strength).shape == (4, 1)
+    assert cut_out(np.zeros((5, 5), np.uint8)).size == 0
+
+
+@given(height=st.integers(1, 300), width=st.integers(1, 300))
+def test_fit_box_keeps_the_shape(height: int, width: int) -> None:
+    box = fit_box(np.full((height, width), 200, np.uint8))
+    assert max(box.shape) == 20
+    assert box.shape[0] / box.shape[1] == pytest.approx(height / width, abs=0.5 * max(1, height / width) ** 2)
+    assert box.min() == 255
+
+
+@given(box=arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20)), elements=st.integers(1, 255)))
+def test_centre_puts_the_middle_of_the_ink_in_the_middle(box: Bytes) -> None:
+    field = centre(box)
+    assert field.sum(dtype=int) == box.sum(dtype=int)
+    mass = field / field.sum(dtype=float)
+    for axis in (0, 1):
+        along = mass.sum(axis=1 - axis)
+        off = along @ np.arange(28) - 14
+        at_edge = along[-1] if off < 0 else along[0]
+        assert abs(off) <= 0.5 + 1e-9 or at_edge > 0, "off centre, with room to move"
+
+
+def test_centre_of_mnist_is_where_mnist_has_it(digits: Dataset) -> None:
+    mass = digits.images / digits.images.sum(axis=(1, 2), keepdims=True, dtype=float)
+    assert (mass.sum(axis=2) @ np.arange(28)).mean() == pytest.approx(14, abs=0.1)
+    assert (mass.sum(axis=1) @ np.arange(28)).mean() == pytest.approx(14, abs=0.1)
+
+
+def test_binarize_takes_what_is_above_the_threshold() -> None:
+    grey = np.zeros((2, 28, 28), np.uint8)
+    grey[1, 3, 4], grey[1, 3, 5] = 101, 100
+    vectors = binarize(grey, Ink(threshold=100))
+    assert vectors.shape == (2, 784)
+    assert vectors.dtype == np.uint8
+    assert np.flatnonzero(vectors[1]).tolist() == [3 * 28 + 4]
+    assert not vectors[0].any()
+
+
+@pytest.mark.parametrize("side", [1, 7, 16, 56])
+def test_resizing_agrees_with_pillow(digits: Dataset, side: int) -> None:
+    matrix = resizing(28, side)
+    for digit in digits.images[:20]:
+        ours = matrix @ digit.astype(np.float32) @ matrix.T
+        theirs = np.asarray(Image.fromarray(digit).resize((side, side), Image.Resampling.BILINEAR), float)
+        np.testing.assert_allclose(ours, theirs, atol=1.01)  # Pillow rounds twice
+    assert binarize(digits.images[:5], Ink(side=side)).shape == (5, side**2)
+
+
+@pytest.mark.parametrize("wrong", [{"side": 0}, {"threshold": 255}, {"threshold": -1}])
+def test_refuses_settings_out_of_range(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="threshold between"):
+        Ink(**wrong)

@@ -1,0 +1,68 @@
+"""Picture files."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digitnet import DigitnetError
+from digitnet.pictures import list_folder, open_picture, save_grey
+from tests.conftest import EXAMPLES
+
+
+def test_opens_a_path_and_bytes() -> None:
+    path = EXAMPLES / "7.png"
+    assert open_picture(path).size == open_picture(path.read_bytes()).size == (200, 200)
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(b"", "not a picture"), (b"hello", "not a picture"), ((EXAMPLES / "7.png").read_bytes()[:600], "damaged")],
+)
+def test_refuses_damaged_pictures_in_one_line(tmp_path: Path, content: bytes, problem: str) -> None:
+    path = tmp_path / "x.png"
+    path.write_bytes(content)
+    with pytest.raises(DigitnetError, match=problem) as error:
+        open_picture(path)
+    assert "\n" not in str(error.value)
+
+
+def test_refuses_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DigitnetError, match="No such file"):
+        open_picture(tmp_path / "x.png")
+    with pytest.raises(DigitnetError, match="directory"):
+        open_picture(tmp_path)
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("*.[pj][np]g")), ids=lambda path: path.name)
+def test_a_damaged_picture_is_read_or_refused(file: Path) -> None:
+    """Cut anywhere and with random bytes: never any other exception, nor a warning."""
+    content, rng = file.read_bytes(), np.random.default_rng(1)
+    for _ in range(60):
+        damaged = bytearray(content[: rng.integers(1, len(content) + 1)])
+        for place in rng.integers(0, len(damaged), 5):
+            damaged[place] = rng.integers(256)
+        try:
+            open_picture(bytes(damaged))
+        except DigitnetError as error:
+            assert "\n" not in str(error)
+
+
+def test_lists_pictures_sorted_without_hidden_ones(tmp_path: Path) -> None:
+    for name in ["b.png", "a.JPG", ".c.png", "notes.txt", "sub/d.gif", "sub/.hidden/e.png", ".git/f.png"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "round").symlink_to(tmp_path)
+    folder = str(tmp_path)
+    assert [os.path.relpath(path, folder) for path in list_folder(folder)] == ["a.JPG", "b.png"]
+    deep = [os.path.relpath(path, folder) for path in list_folder(folder, recursive=True)]
+    assert deep == ["a.JPG", "b.png", "sub/d.gif"]
+
+
+def test_saves_grey(tmp_path: Path) -> None:
+    grey = np.arange(784, dtype=np.uint8).reshape(28, 28)
+    save_grey(tmp_path / "x.png", grey)
+    with Image.open(tmp_path / "x.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), grey)
