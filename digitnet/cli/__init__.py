@@ -41,6 +41,17 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; Ctrl-C and a closed pipe are handled before Click prints or exits in its own way."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
+        except BrokenPipeError:
+            # Whoever read our output has enough; Python must not try to flush the rest when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
 
 @click.group(
     cls=LazyGroup,
@@ -67,12 +78,8 @@ def run(arguments: list[str] | None = None) -> int:
         return _complain(f"{command}: {error.format_message()} Try '{command} --help'.", error.exit_code)
     except click.ClickException as error:
         return _complain(f"digitnet: {error.format_message()}", error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort:
         return _complain("digitnet: interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has enough; Python must not try to flush the rest when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"digitnet: {where}{error.strerror or error}", 1)

@@ -38,10 +38,12 @@ def fetch_with_bars(
 ) -> Iterator[tuple[str, str]]:
     """``digitnet.fetch.fetch`` with a bar for each download and a line for each dead source, on stderr."""
     bar: tqdm[NoReturn] = tqdm(disable=True)
+    shown = ""
 
     def progress(name: str, done: int, total: int | None) -> None:
-        nonlocal bar
-        if bar.desc != f"{name}: ":
+        nonlocal bar, shown
+        if name != shown:
+            shown = name
             bar.close()
             bar = tqdm(desc=name, total=total, unit="B", unit_scale=True, leave=False, disable=None)
         bar.update(done - bar.n)
