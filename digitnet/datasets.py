@@ -19,9 +19,9 @@ import numpy as np
 from digitnet.arrays import Bytes
 from digitnet.errors import DigitnetError
 from digitnet.ink import SIDE, normalize
+from digitnet.losses import CLASSES
 from digitnet.pictures import list_folder, open_picture
 
-CLASSES = 10
 Part = Literal["train", "test"]
 IDX_PREFIX: dict[Part, str] = {"train": "train", "test": "t10k"}
 IMAGES_MAGIC, LABELS_MAGIC = 2051, 2049

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from digitnet.datasets import CLASSES, Dataset
+from digitnet.datasets import Dataset
 from digitnet.ink import binarize
-from digitnet.losses import one_hot
+from digitnet.losses import CLASSES, one_hot
 from digitnet.model import Model
 from digitnet.recognizer import NO_DIGIT, answers, columns
 

@@ -12,6 +12,9 @@ import numpy as np
 from digitnet.activations import sigmoid
 from digitnet.arrays import Floats
 
+CLASSES = 10
+"""The digits, 0 to 9."""
+
 
 class Loss(Protocol):
     """A loss and the output activation that belongs to it."""
@@ -72,6 +75,6 @@ class SquareError:
 LOSSES: dict[str, Loss] = {"cross-entropy": CrossEntropy(), "square": SquareError()}
 
 
-def one_hot(labels: np.ndarray, classes: int = 10) -> np.ndarray:
-    """Labels (n,) of integers -> float32 targets (classes, n): all the probability on the true class."""
-    return np.eye(classes, dtype=np.float32)[:, labels]
+def one_hot(labels: np.ndarray) -> np.ndarray:
+    """Labels (n,) 0 to 9 -> float32 targets (10, n): all the probability on the true class."""
+    return np.eye(CLASSES, dtype=np.float32)[:, labels]

@@ -19,11 +19,11 @@ import numpy as np
 
 from digitnet import __version__
 from digitnet.arrays import Floats
-from digitnet.datasets import CLASSES
 from digitnet.errors import DigitnetError
 from digitnet.files import replacing
 from digitnet.ink import Ink
 from digitnet.layers import Dense
+from digitnet.losses import CLASSES
 from digitnet.model import Model
 from digitnet.network import Network
 

@@ -40,18 +40,16 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path, clean_environment: None) -> Run:
-    """run(*arguments) -> the finished ``digitnet`` process, started in an empty folder."""
+    """Call it with arguments for the finished ``digitnet`` process, started in an empty folder."""
 
     def digitnet(*arguments: object, **options: Any) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "digitnet", *map(os.fspath, map(_text, arguments))]
-        options = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 120} | options
-        return subprocess.run(command, **options)
+        texts = [argument if isinstance(argument, bytes) else str(argument) for argument in arguments]
+        command: list[str | bytes] = [sys.executable, "-m", "digitnet", *texts]
+        every: dict[str, Any] = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 120}
+        result: subprocess.CompletedProcess[str] = subprocess.run(command, **(every | options))
+        return result
 
     return digitnet
-
-
-def _text(argument: object) -> str | bytes:
-    return argument if isinstance(argument, bytes) else str(argument)
 
 
 @pytest.fixture

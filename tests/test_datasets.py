@@ -95,7 +95,7 @@ def test_csv(tmp_path: Path, few: Dataset, header: str) -> None:
     path.write_text(header + "\n".join(",".join(map(str, row)) for row in table) + "\n")
     assert same(read_dataset(path), few)
     for part in ("train", "test"):
-        assert len(read_dataset(path, part)) == 5  # type: ignore[arg-type]
+        assert len(read_dataset(path, part)) == 5
 
 
 @pytest.mark.parametrize(

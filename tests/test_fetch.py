@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -173,16 +174,16 @@ def test_full_disk_leaves_no_half_file(mnist: Path, tmp_path: Path) -> None:
 def pickle_as_python_2(value: object) -> bytes:
     """Protocol 2 with plain byte strings, as the real file has them; Python 3 would write them as text."""
 
-    class Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
-        dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    base: Any = pickle._Pickler  # the one in Python can be told how to write bytes
 
+    class Pickler(base):  # type: ignore[misc]
         def save_bytes(self, content: bytes) -> None:
             self.write(pickle.BINSTRING + len(content).to_bytes(4, "little") + content)
 
-        dispatch[bytes] = save_bytes
-
     buffer = io.BytesIO()
-    Pickler(buffer, protocol=2).dump(value)
+    pickler = Pickler(buffer, protocol=2)
+    pickler.dispatch = {**pickler.dispatch, bytes: Pickler.save_bytes}
+    pickler.dump(value)
     return buffer.getvalue().replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
 
 
@@ -210,7 +211,7 @@ def test_the_wheel_s_pickle_becomes_idx(tmp_path: Path) -> None:
 
 def test_the_wheel_s_pickle_runs_nothing(tmp_path: Path) -> None:
     class Evil:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> tuple[object, ...]:
             return os.mkdir, (str(tmp_path / "owned"),)
 
     buffer = io.BytesIO()

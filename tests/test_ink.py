@@ -92,7 +92,10 @@ def test_a_hairline_survives() -> None:
     assert binarize(normalize(Image.fromarray(grey))[None], Ink()).sum() >= 20
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "I", "F", "I;16", "PA", "La", "RGBa", "RGBX"])
+@pytest.mark.parametrize(
+    "mode",
+    ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "LAB", "I", "F", "I;16", "PA", "La", "RGBa", "RGBX"],
+)
 def test_every_mode_shows_the_same_digit(mode: str) -> None:
     with Image.open(EXAMPLES / "7.png") as picture:
         expected = normalize(picture)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from digitnet.arrays import Floats
 from digitnet.optimizers import OPTIMIZERS
 
 GRADIENTS = [0.5, -1.25, 3.0, 0.0, 1e-3]
@@ -42,7 +43,7 @@ def adam(theta: float) -> Iterator[float]:
 def test_follows_its_formula(
     name: str, reference: Callable[[float], Iterator[float]], dtype: type, tolerance: float
 ) -> None:
-    theta = np.array([2.0, -1.0], dtype)
+    theta: Floats = np.array([2.0, -1.0], dtype)
     optimizer = OPTIMIZERS[name](theta)
     for g, *expected in zip(GRADIENTS, reference(2.0), reference(-1.0), strict=True):
         optimizer.step(theta, np.full(2, g, dtype), ETA)

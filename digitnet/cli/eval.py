@@ -9,8 +9,9 @@ import numpy as np
 
 from digitnet.cli.data import read_data
 from digitnet.cli.options import data_option, find_model, model_option
-from digitnet.datasets import CLASSES, Dataset
+from digitnet.datasets import Dataset
 from digitnet.evaluation import Evaluation, evaluate
+from digitnet.losses import CLASSES
 from digitnet.modelfile import load
 from digitnet.pictures import save_grey
 from digitnet.recognizer import NO_DIGIT

@@ -67,8 +67,9 @@ def escape(path: str) -> str:
 
 def _csv(*cells: str) -> str:
     buffer = StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(cells)
-    return buffer.getvalue()
+    # A writer quotes a carriage return only where lines end in one; ours end in a newline, as a shell expects.
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)
+    return buffer.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _json(path: str, prediction: Prediction) -> str:

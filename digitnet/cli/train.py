@@ -13,11 +13,10 @@ from tqdm import tqdm
 from digitnet.activations import ACTIVATIONS
 from digitnet.cli.data import read_data
 from digitnet.cli.options import MODEL, data_option
-from digitnet.datasets import CLASSES
 from digitnet.errors import DigitnetError
 from digitnet.files import check_writable
 from digitnet.ink import Ink
-from digitnet.losses import LOSSES
+from digitnet.losses import CLASSES, LOSSES
 from digitnet.model import Model
 from digitnet.modelfile import load, save
 from digitnet.network import Network

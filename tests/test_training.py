@@ -1,0 +1,99 @@
+"""Gradient descent finds better functions, the same one every time."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digitnet import Dataset, Epoch, Ink, Model, Network, Settings, evaluate, fit, read_dataset
+from digitnet.activations import ACTIVATIONS
+from digitnet.losses import LOSSES
+from digitnet.optimizers import OPTIMIZERS
+from digitnet.training import drop_out, schedule
+
+
+def trained(sizes: tuple[int, ...], data: Dataset, settings: Settings, **options: str) -> tuple[Model, list[Epoch]]:
+    model = Model(Network(sizes, rng=np.random.default_rng(1), **options))  # type: ignore[arg-type]
+    return model, list(fit(model, data, data[:500], settings, rng=np.random.default_rng(2)))
+
+
+@pytest.mark.parametrize(("sizes", "epochs", "least"), [((784, 10), 1, 0.80), ((784, 100, 10), 2, 0.92)])
+def test_short_runs_on_mnist_are_sane(mnist: Path, sizes: tuple[int, ...], epochs: int, least: float) -> None:
+    model, _ = trained(sizes, read_dataset(mnist, "train"), Settings(epochs=epochs))
+    assert evaluate(model, read_dataset(mnist, "test")).accuracy > least
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if name != "identity"])
+def test_every_combination_learns(digits: Dataset, activation: str, loss: str, optimizer: str) -> None:
+    settings = Settings(epochs=20, batch_size=32, optimizer=optimizer)
+    _, epochs = trained((784, 40, 10), digits, settings, activation=activation, loss=loss)
+    assert epochs[-1].loss < epochs[0].loss
+    assert epochs[-1].validation_accuracy > 0.7  # square error through sigmoids is slow
+
+
+@pytest.mark.parametrize("side", [16, 56])
+def test_other_sides_learn(digits: Dataset, side: int) -> None:
+    _, epochs = trained((side * side, 40, 10), digits, Settings(epochs=20))
+    assert epochs[-1].validation_accuracy > 0.85
+
+
+def test_same_seeds_same_network(digits: Dataset) -> None:
+    (one, first), (other, second) = (trained((784, 30, 10), digits, Settings(epochs=2)) for _ in range(2))
+    np.testing.assert_array_equal(one.network.parameters, other.network.parameters)
+    assert first == second
+
+
+def test_yields_epochs_and_tells_progress(digits: Dataset) -> None:
+    done: list[int] = []
+    model = Model(Network((784, 10)), Ink(threshold=60))
+    epochs = list(fit(model, digits[:300], None, Settings(epochs=3, batch_size=128), progress=done.append))
+    assert [epoch.number for epoch in epochs] == [1, 2, 3]
+    assert done == [128, 128, 44] * 3
+    assert all(np.isnan(epoch.validation_accuracy) for epoch in epochs)
+
+
+def test_first_loss_is_that_of_knowing_nothing(digits: Dataset) -> None:
+    network = Network((784, 10), parameters=np.zeros(7850, np.float32))
+    first = next(fit(Model(network), digits, None, Settings(learning_rate=1e-12)))
+    assert first.loss == pytest.approx(np.log(10), rel=1e-4)
+
+
+@given(steps=st.integers(1, 1000), warmup=st.floats(0, 1))
+def test_schedule_rises_then_falls_however_long(steps: int, warmup: float) -> None:
+    shares = [schedule((step + 0.5) / steps, warmup) for step in range(steps)]
+    assert all(0 < share <= 1 for share in shares)
+    turn = int(np.argmax(shares))
+    assert all(a <= b for a, b in pairwise(shares[: turn + 1]))
+    assert all(a >= b for a, b in pairwise(shares[turn:]))
+
+
+def test_drop_out_hides_a_share_and_keeps_the_mean() -> None:
+    vectors = np.ones((50, 784), np.uint8)
+    dropped = drop_out(vectors, 0.2, np.random.default_rng(1))
+    assert dropped.dtype == np.float32
+    assert set(np.unique(dropped)) == {0, np.float32(1.25)}
+    assert dropped.mean() == pytest.approx(1, abs=0.02)
+    assert drop_out(vectors, 0, np.random.default_rng(1)) is vectors
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"optimizer": "newton"},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"warmup": 1.5},
+        {"warmup": float("nan")},
+        {"dropout": 1.0},
+    ],
+)
+def test_refuses_settings_out_of_range(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Settings(**wrong)  # type: ignore[arg-type]
