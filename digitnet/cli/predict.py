@@ -27,7 +27,7 @@ BATCH_SECONDS = 0.25
 @click.argument("pictures", nargs=-1)
 @model_option
 @click.option("--files-from", metavar="FILE", help="Read names of pictures from a file, or from stdin (-).")
-@click.option("-0", "--null", is_flag=True, help="Those names end in a null byte, not a newline.")
+@click.option("-0", "null", is_flag=True, help="Those names end in a null byte, not a newline.")
 @click.option("-r", "--recursive", is_flag=True, help="Go down into folders within folders.")
 @click.option(
     "--format",
