@@ -16,8 +16,8 @@ class Activation(NamedTuple):
 
     value: Callable[[Floats], Floats]
     """z, any shape -> a = sigma(z), the same shape and dtype; z may be overwritten."""
-    derivative: Callable[[Floats], Floats]
-    """a, any shape -> sigma'(z), the same shape and dtype."""
+    derivative: Callable[[Floats], np.ndarray]
+    """a, any shape -> sigma'(z), the same shape; bool where it is 0 or 1."""
     gain: float
     """Variance of the weights times the number of inputs that keeps signals alive at the start."""
 
@@ -29,7 +29,7 @@ def sigmoid(z: Floats) -> Floats:
 
 ACTIVATIONS: dict[str, Activation] = {
     # He et al. 2015 (arXiv 1502.01852), section 2.2: half of a relu's inputs are cut off, hence 2.
-    "relu": Activation(lambda z: np.maximum(z, 0, out=z), lambda a: (a > 0).astype(a.dtype), gain=2.0),
+    "relu": Activation(lambda z: np.maximum(z, 0, out=z), lambda a: a > 0, gain=2.0),
     # Glorot and Bengio 2010, section 4.2; a sigmoid's slope at 0 is 1/4, hence 16.
     "sigmoid": Activation(sigmoid, lambda a: a * (1 - a), gain=16.0),
     "tanh": Activation(lambda z: np.tanh(z, out=z), lambda a: 1 - a * a, gain=1.0),

@@ -14,11 +14,11 @@ from typing import Protocol
 import numpy as np
 
 from digitnet.activations import ACTIVATIONS
-from digitnet.arrays import Floats
+from digitnet.arrays import Empty, Floats
 
 Backward = Callable[[Floats, Floats, bool], Floats | None]
 """backward(dl_da, gradient, wants_dx): write dl/dparameters into ``gradient`` (flat, the layer's own stretch)
-and return dl/dx, or None where it is not wanted (nobody stands before the first layer)."""
+and return dl/dx, or None where it is not wanted (nobody stands before the first layer). Overwrites dl_da."""
 
 
 class Layer(Protocol):
@@ -35,8 +35,8 @@ class Layer(Protocol):
     def initialize(self, rng: np.random.Generator) -> None:
         """Draw the parameters anew, in place."""
 
-    def forward(self, x: Floats) -> tuple[Floats, Backward]:
-        """x (inputs, n) -> a (outputs, n) and the way back."""
+    def forward(self, x: Floats, empty: Empty = np.empty) -> tuple[Floats, Backward]:
+        """x (inputs, n) -> a (outputs, n) and the way back; ``empty`` makes the arrays that they compute in."""
 
 
 class Dense:
@@ -66,18 +66,18 @@ class Dense:
         self.weights[...] = deviation * rng.standard_normal(self.weights.shape, dtype=np.float32)
         self.biases[...] = 0
 
-    def forward(self, x: Floats) -> tuple[Floats, Backward]:
+    def forward(self, x: Floats, empty: Empty = np.empty) -> tuple[Floats, Backward]:
         """See :class:`Layer`."""
         sigma = ACTIVATIONS[self.activation]
-        z = self.weights @ x
+        z = np.matmul(self.weights, x, out=empty((self.outputs, x.shape[1]), x.dtype))
         z += self.biases
         a = sigma.value(z)
 
         def backward(dl_da: Floats, gradient: Floats, wants_dx: bool) -> Floats | None:
-            dl_dz = dl_da * sigma.derivative(a)
+            dl_dz = np.multiply(dl_da, sigma.derivative(a), out=dl_da)
             dl_dw, dl_db = self._views(gradient)
             np.matmul(dl_dz, x.T, out=dl_dw)
-            np.sum(dl_dz, axis=1, keepdims=True, out=dl_db)
-            return self.weights.T @ dl_dz if wants_dx else None
+            np.matmul(dl_dz, np.ones((x.shape[1], 1), x.dtype), out=dl_db)  # row sums, faster than np.sum
+            return np.matmul(self.weights.T, dl_dz, out=empty(x.shape, x.dtype)) if wants_dx else None
 
         return a, backward

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from digitnet.activations import ACTIVATIONS
-from digitnet.arrays import Floats
+from digitnet.arrays import Empty, Floats
 from digitnet.layers import Dense, Layer
 from digitnet.losses import LOSSES
 
@@ -81,7 +81,7 @@ class Network:
         """x (inputs, n) -> y (classes, n), each the confidence of one class."""
         return self.loss.output(self.forward(x))
 
-    def backpropagate(self, x: Floats, target: Floats, gradient: Floats) -> float:
+    def backpropagate(self, x: Floats, target: Floats, gradient: Floats, empty: Empty = np.empty) -> float:
         """Write the gradient of the mean loss of n examples and return their total loss.
 
         Forward, then the chain rule walked backwards (Rumelhart, Hinton and Williams 1986).
@@ -90,10 +90,11 @@ class Network:
             x: (inputs, n).
             target: (classes, n), probabilities.
             gradient: flat, as long as ``parameters``; overwritten.
+            empty: makes the arrays to compute in.
         """
         backwards = []
         for layer in self.layers:
-            x, backward = layer.forward(x)
+            x, backward = layer.forward(x, empty)
             backwards.append(backward)
         dl_da: Floats | None = self.loss.delta(x, target) / x.dtype.type(x.shape[1])
         parts = self.stretches(gradient)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from digitnet.arrays import Bytes, Floats
+from digitnet.arrays import Bytes, Floats, Scratch
 from digitnet.datasets import Dataset
 from digitnet.evaluation import evaluate
 from digitnet.ink import binarize
@@ -87,7 +87,7 @@ def fit(
     rng = rng or np.random.default_rng(0)
     rule = OPTIMIZERS[settings.optimizer]
     optimizer, peak = rule(network.parameters), settings.learning_rate or rule.default_learning_rate
-    gradient = np.empty_like(network.parameters)
+    gradient, scratch = np.empty_like(network.parameters), Scratch()
     batches = math.ceil(len(train) / settings.batch_size)
     eta, steps = 0.0, 0
     for number in range(1, settings.epochs + 1):
@@ -96,7 +96,8 @@ def fit(
         for start in range(0, len(train), settings.batch_size):
             batch = train[order[start : start + settings.batch_size]]
             x = columns(drop_out(binarize(batch.images, model.ink), settings.dropout, rng))
-            total_loss += network.backpropagate(x, one_hot(batch.labels), gradient)
+            scratch.begin()
+            total_loss += network.backpropagate(x, one_hot(batch.labels), gradient, scratch.empty)
             eta = peak * schedule((steps + 0.5) / (batches * settings.epochs), settings.warmup)
             steps += 1
             optimizer.step(network.parameters, gradient, eta)
@@ -115,7 +116,8 @@ def drop_out(vectors: Bytes, share: float, rng: np.random.Generator) -> Bytes | 
     """Hide a random share of every vector and scale up the rest (Srivastava et al. 2014, section 10)."""
     if not share:
         return vectors
-    kept = vectors * (rng.random(vectors.shape, np.float32) >= share)
+    # A byte is fine enough a die, and four times as fast to throw as a float.
+    kept = vectors * (np.frombuffer(rng.bytes(vectors.size), np.uint8).reshape(vectors.shape) >= round(256 * share))
     return kept * np.float32(1 / (1 - share))
 
 

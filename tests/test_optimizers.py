@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from digitnet import optimizers
 from digitnet.arrays import Floats
 from digitnet.optimizers import OPTIMIZERS
 
@@ -49,3 +50,16 @@ def test_follows_its_formula(
         optimizer.step(theta, np.full(2, g, dtype), ETA)
         np.testing.assert_allclose(theta, expected, rtol=tolerance)
     assert theta.dtype == dtype
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 7])
+@pytest.mark.parametrize("size", [1, 2, 100_003])
+def test_cores_share_every_element_once(cores: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(optimizers, "CORES", cores)
+    counts = np.zeros(size, int)
+
+    def update(part: slice) -> None:
+        counts[part] += 1
+
+    optimizers.share(update, size)
+    assert (counts == 1).all()

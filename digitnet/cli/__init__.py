@@ -20,6 +20,10 @@ COMMANDS = {
 
 INTERRUPTED = 130
 
+# After a matrix product OpenBLAS's threads spin for 2^26 clock ticks, on the core that the next step needs. It reads
+# this when NumPy is first imported, which is after here.
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "8")
+
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called."""
