@@ -4,15 +4,18 @@ A file begins with a block of 512 bytes that HDF5 skips: a line that names the f
 that follows, checked before HDF5 parses any of it. Then come, side by side, our own attributes (``format``,
 ``format_version``, ``layers``, ``activation``, ``loss``, ``side``, ``threshold``, ``classes``, ``record``,
 ``library_versions``), the data set ``history``, and Keras's layout: ``model_config`` and ``model_weights``.
-The numbers are stored once, where Keras looks for them. Nothing is pickled; every version stays readable.
+The numbers are stored once, where Keras looks for them. A checkpoint is such a file with a group ``state``
+beside. Nothing is pickled; every version stays readable.
 """
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -35,8 +38,15 @@ LARGEST_FILE = 2**31
 KERAS_VERSION = "3.0.0"
 
 
-def save(model: Model, path: str | Path) -> None:
-    """Write a model, whole or not at all; the same model gives the same bytes.
+class State(NamedTuple):
+    """What a checkpoint holds beside the model: arrays by name, and facts that JSON can hold."""
+
+    arrays: Mapping[str, np.ndarray]
+    facts: Mapping[str, Any]
+
+
+def save(model: Model, path: str | Path, state: State | None = None) -> None:
+    """Write a model, or with a state a checkpoint, whole or not at all; the same model gives the same bytes.
 
     Raises:
         DigitnetError: ``path`` is not an ordinary file.
@@ -75,6 +85,11 @@ def save(model: Model, path: str | Path) -> None:
             group.attrs["weight_names"] = np.array(["kernel:0", "bias:0"], "S")
             group.create_dataset("kernel:0", data=layer.weights.T)
             group.create_dataset("bias:0", data=layer.biases[:, 0])
+        if state is not None:
+            group = file.create_group("state")
+            group.attrs["facts"] = json.dumps(state.facts)
+            for name, array in state.arrays.items():
+                group.create_dataset(name, data=array)
     content = buffer.getvalue()
     block = MAGIC + hashlib.sha256(content[BLOCK:]).hexdigest().encode()
     with replacing(Path(path)) as out:
@@ -87,9 +102,28 @@ def load(path: str | Path) -> Model:
     Raises:
         DigitnetError: it is not there, not one of ours, damaged, or of a later format.
     """
+    with _checked(path) as file:
+        return _read(file)
+
+
+def load_checkpoint(path: str | Path) -> tuple[Model, State]:
+    """Read a checkpoint.
+
+    Raises:
+        DigitnetError: as for :func:`load`.
+    """
+    with _checked(path) as file:
+        names = list(file["state"])
+        arrays = {name: _dataset(file, f"state/{name}")[()] for name in names}
+        return _read(file), State(arrays, json.loads(str(file["state"].attrs["facts"])))
+
+
+@contextmanager
+def _checked(path: str | Path) -> Iterator[h5py.File]:
+    """Open a file whose checksum fits; whatever goes wrong with what is in it becomes one line."""
     try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST_FILE)
+        with open(path, "rb") as raw:
+            content = raw.read(LARGEST_FILE)
     except OSError as error:
         raise DigitnetError(f"{path}: {error.strerror}; 'digitnet train' makes a model") from None
     block = MAGIC + hashlib.sha256(memoryview(content)[BLOCK:]).hexdigest().encode()
@@ -98,8 +132,8 @@ def load(path: str | Path) -> Model:
     if content[:BLOCK] != block.ljust(BLOCK, b"\0"):
         raise DigitnetError(f"{path}: damaged (its SHA-256 does not fit); use a sound copy or train it again")
     try:
-        with h5py.File(BytesIO(content), "r") as hdf5:
-            return _read(hdf5)
+        with h5py.File(BytesIO(content), "r") as file:
+            yield file
     except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, OSError, DigitnetError) as error:
         raise DigitnetError(f"{path}: not a sound digitnet model ({' '.join(str(error).split())})") from None
 

@@ -8,6 +8,7 @@ arithmetic, is what they cost; the cores share the array.
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from itertools import pairwise
 from typing import ClassVar, Protocol
 
@@ -117,7 +118,8 @@ def share(update: Callable[[slice], None], size: int) -> None:
     """Run an update on every part of an array, a part a core; elementwise, so the parts make no difference."""
     cut = [size * i // CORES for i in range(CORES + 1)]
     parts = [slice(start, stop) for start, stop in pairwise(cut)]
-    others = [_pool.submit(update, part) for part in parts[1:]]
+    # A copy of the context, because np.errstate is part of it.
+    others = [_pool.submit(copy_context().run, update, part) for part in parts[1:]]
     update(parts[0])
     for other in others:
         other.result()

@@ -1,13 +1,15 @@
 """Gradient descent over mini-batches and epochs."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from digitnet.arrays import Bytes, Floats, Scratch
 from digitnet.datasets import Dataset
+from digitnet.errors import DigitnetError
 from digitnet.evaluation import evaluate
 from digitnet.ink import binarize
 from digitnet.losses import one_hot
@@ -29,6 +31,8 @@ class Settings:
     optimizer: str = "adam"
     learning_rate: float | None = None
     """The largest one; None is the optimizer's own default."""
+    early_stop: int | None = None
+    """Stop when this many epochs have brought no better validation accuracy, and keep the best epoch's network."""
     warmup: float = field(default=0.1, metadata={"help": "share of the run in which the learning rate rises from 0"})
     dropout: float = field(default=0.2, metadata={"help": "share of the input hidden from the network while it trains"})
 
@@ -39,6 +43,8 @@ class Settings:
             raise ValueError(f"unknown optimizer {self.optimizer!r}")
         if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
             raise ValueError("learning_rate is a number above 0")
+        if self.early_stop is not None and self.early_stop < 1:
+            raise ValueError("early_stop is at least 1")
         if not 0 <= self.warmup <= 1:
             raise ValueError("warmup is between 0 and 1")
         if not 0 <= self.dropout < 1:
@@ -55,6 +61,7 @@ class Epoch:
         validation_loss: mean, after the epoch; NaN without validation data.
         validation_accuracy: 0 to 1; NaN without validation data.
         learning_rate: at the epoch's end.
+        gradient_norms: Euclidean, of each layer's part of the epoch's last gradient, the first layer first.
     """
 
     number: int
@@ -62,6 +69,11 @@ class Epoch:
     validation_loss: float
     validation_accuracy: float
     learning_rate: float
+    gradient_norms: tuple[float, ...]
+
+
+class DivergedError(DigitnetError):
+    """The loss is no longer a number; the network is lost."""
 
 
 def fit(
@@ -73,43 +85,103 @@ def fit(
     rng: np.random.Generator | None = None,
     progress: Callable[[int], object] = lambda pictures: None,
 ) -> Iterator[Epoch]:
-    """Train a model in place; yields after every epoch.
+    """Train a model in place; yields after every epoch. See :class:`Training`."""
+    yield from Training(model, settings, rng or np.random.default_rng(0)).epochs(train, validation, progress)
+
+
+class Training:
+    """A run of gradient descent, which can stop after any epoch and go on later to the very same end.
 
     Args:
         model: its network's parameters are changed.
-        train: not empty.
-        validation: digits to measure on, or None.
         settings: how to descend.
-        rng: orders the digits; by default always the same way.
-        progress: called with the number of digits of every mini-batch that is done.
+        rng: orders the digits, and whatever else is drawn.
+
+    Attributes:
+        done: epochs so far.
+        best: the best epoch's parameters so far, if settings.early_stop asks for them.
     """
-    network = model.network
-    rng = rng or np.random.default_rng(0)
-    rule = OPTIMIZERS[settings.optimizer]
-    optimizer, peak = rule(network.parameters), settings.learning_rate or rule.default_learning_rate
-    gradient, scratch = np.empty_like(network.parameters), Scratch()
-    batches = math.ceil(len(train) / settings.batch_size)
-    eta, steps = 0.0, 0
-    for number in range(1, settings.epochs + 1):
-        total_loss = 0.0
-        order = rng.permutation(len(train))
-        for start in range(0, len(train), settings.batch_size):
+
+    def __init__(self, model: Model, settings: Settings, rng: np.random.Generator) -> None:
+        rule = OPTIMIZERS[settings.optimizer]
+        self.model, self.settings, self.rng = model, settings, rng
+        self.optimizer = rule(model.network.parameters)
+        self.peak = settings.learning_rate or rule.default_learning_rate
+        self.done, self.best_epoch, self.best_accuracy = 0, 0, -1.0
+        self.best: Floats | None = None
+        self._gradient, self._scratch = np.empty_like(model.network.parameters), Scratch()
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """All that :meth:`restore` needs beside the model: arrays, and facts that JSON can hold."""
+        facts = {"done": self.done, "best_epoch": self.best_epoch, "best_accuracy": self.best_accuracy}
+        best = {} if self.best is None else {"best": self.best}
+        return {**self.optimizer.memory, **best}, {**facts, "rng": self.rng.bit_generator.state}
+
+    def restore(self, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+        """Go on where a run with the same settings was when it gave this state; the model is restored already."""
+        self.optimizer.memory = {name: arrays[name] for name in self.optimizer.memory}
+        self.best = arrays.get("best")
+        self.done, self.best_epoch, self.best_accuracy = facts["done"], facts["best_epoch"], facts["best_accuracy"]
+        self.rng.bit_generator.state = facts["rng"]
+
+    def epochs(
+        self,
+        train: Dataset,
+        validation: Dataset | None = None,
+        progress: Callable[[int], object] = lambda pictures: None,
+    ) -> Iterator[Epoch]:
+        """Descend until the settings say that it is enough; yields after every epoch.
+
+        Args:
+            train: not empty.
+            validation: digits to measure on, or None.
+            progress: called with the number of digits of every mini-batch that is done.
+
+        Raises:
+            DivergedError: the loss is infinite or not a number.
+        """
+        settings, patience = self.settings, self.settings.early_stop or math.inf
+        while self.done < settings.epochs and self.done - self.best_epoch < patience:
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is found
+                epoch = self._epoch(train, validation, progress)
+            self.done += 1
+            if settings.early_stop and epoch.validation_accuracy > self.best_accuracy:
+                self.best, self.best_accuracy = self.model.network.parameters.copy(), epoch.validation_accuracy
+                self.best_epoch = self.done
+            yield epoch
+        self.keep_best()
+
+    def keep_best(self) -> None:
+        """Give the network the best epoch's parameters, where the settings ask for them."""
+        if self.best is not None:
+            self.model.network.parameters[...] = self.best
+
+    def _epoch(self, train: Dataset, validation: Dataset | None, progress: Callable[[int], object]) -> Epoch:
+        settings, network, ink = self.settings, self.model.network, self.model.ink
+        order = self.rng.permutation(len(train))
+        starts = range(0, len(train), settings.batch_size)
+        total_loss, eta = 0.0, 0.0
+        norms: tuple[float, ...] = ()
+        for number, start in enumerate(starts, start=self.done * len(starts)):
             batch = train[order[start : start + settings.batch_size]]
-            x = columns(drop_out(binarize(batch.images, model.ink), settings.dropout, rng))
-            scratch.begin()
-            total_loss += network.backpropagate(x, one_hot(batch.labels), gradient, scratch.empty)
-            eta = peak * schedule((steps + 0.5) / (batches * settings.epochs), settings.warmup)
-            steps += 1
-            optimizer.step(network.parameters, gradient, eta)
+            x = columns(drop_out(binarize(batch.images, ink), settings.dropout, self.rng))
+            self._scratch.begin()
+            total_loss += network.backpropagate(x, one_hot(batch.labels), self._gradient, self._scratch.empty)
+            self._check(total_loss)
+            if start == starts[-1]:
+                norms = tuple(float(np.linalg.norm(part)) for part in network.stretches(self._gradient))
+            eta = self.peak * schedule((number + 0.5) / (len(starts) * settings.epochs), settings.warmup)
+            self.optimizer.step(network.parameters, self._gradient, eta)
             progress(len(batch))
-        after = evaluate(model, validation) if validation else None
-        yield Epoch(
-            number,
-            total_loss / len(train),
-            after.loss if after else math.nan,
-            after.accuracy if after else math.nan,
-            eta,
-        )
+        after = evaluate(self.model, validation) if validation else None
+        self._check(after.loss if after else float(np.abs(network.parameters).max()))
+        figures = (after.loss, after.accuracy) if after else (math.nan, math.nan)
+        return Epoch(self.done + 1, total_loss / len(train), *figures, eta, norms)
+
+    def _check(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            problem = f"epoch {self.done + 1}: the loss is no longer finite"
+            raise DivergedError(f"{problem}; try a smaller learning rate than {self.peak:g}")
 
 
 def drop_out(vectors: Bytes, share: float, rng: np.random.Generator) -> Bytes | Floats:

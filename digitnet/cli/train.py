@@ -1,6 +1,7 @@
 """``digitnet train``."""
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -8,20 +9,20 @@ from typing import Any
 
 import click
 import numpy as np
-from tqdm import tqdm
 
 from digitnet.activations import ACTIVATIONS
 from digitnet.cli.data import read_data
 from digitnet.cli.options import MODEL, data_option
+from digitnet.cli.run import Run
 from digitnet.errors import DigitnetError
 from digitnet.files import check_writable
 from digitnet.ink import Ink
 from digitnet.losses import CLASSES, LOSSES
 from digitnet.model import Model
-from digitnet.modelfile import load, save
+from digitnet.modelfile import load
 from digitnet.network import Network
 from digitnet.optimizers import OPTIMIZERS
-from digitnet.training import Settings, fit
+from digitnet.training import Settings, Training
 
 LAYERS = (28 * 28, 500, 500, CLASSES)
 RARE: dict[str, tuple[Callable[[str], Any], Any, str]] = {
@@ -53,6 +54,19 @@ class Layers(click.ParamType[tuple[int, ...]]):
         if sizes[-1] != CLASSES:
             self.fail(f"the last number is {sizes[-1]}, not {CLASSES}: one output for each digit.", param, ctx)
         return sizes
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, or a number with s, m or h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Raises a usage error unless it is a length of time."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
+        if not found:
+            self.fail(f"{value!r} is no length of time such as 90s, 10m or 1h.", param, ctx)
+        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def parse_rare(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
@@ -107,6 +121,10 @@ class TrainCommand(click.Command):
 @data_option
 @click.option("--from", "start", type=click.Path(path_type=Path), metavar="MODEL", help="Go on from a saved network.")
 @click.option("--output", type=click.Path(path_type=Path), default=MODEL, show_default=True)
+@click.option("--early-stop", type=click.IntRange(1), metavar="N", help="Stop after N epochs without a better one.")
+@click.option("--time-limit", type=Duration(), help="Stop in good order after so long: 90s, 10m, 1h.")
+@click.option("--resume", is_flag=True, help="Go on with a run of the same settings that was cut off.")
+@click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="One JSON object a line for each epoch.")
 @click.option(
     "--set", "rare", multiple=True, metavar="NAME=VALUE", callback=parse_rare, help="A rare setting; repeatable."
 )
@@ -123,21 +141,28 @@ def command(
     data: Path,
     start: Path | None,
     output: Path,
+    early_stop: int | None,
+    time_limit: float | None,
+    resume: bool,
+    log: Path | None,
     rare: dict[str, Any],
 ) -> None:
     """Train a network by gradient descent with backpropagation, and save it.
 
     Data that is 28x28 grey or becomes so is binarized to ink and no ink. The same seed, settings and data give
-    the same file, byte for byte, on the same machine.
+    the same file, byte for byte, on the same machine. A checkpoint lies beside the output until the run is over:
+    after a crash, Ctrl-C or a time limit, the same command with --resume goes on to the very same end.
     """
     ink_names = {field.name for field in fields(Ink)}
     ink_settings = {name: value for name, value in rare.items() if name in ink_names}
     fit_settings = {name: value for name, value in rare.items() if name not in ink_names}
     try:
-        settings = Settings(epochs, batch_size, optimizer, learning_rate, **fit_settings)
+        settings = Settings(epochs, batch_size, optimizer, learning_rate, early_stop, **fit_settings)
         Ink(**ink_settings)
     except ValueError as error:
         raise click.BadParameter(f"{error}.", param_hint="'--set'") from None
+    if early_stop and not validation:
+        raise click.UsageError("--early-stop needs digits to measure on; leave out --validation 0.")
     check_writable(output)
     splitting, drawing, ordering = np.random.default_rng(seed).spawn(3)
     if start is not None:
@@ -152,19 +177,10 @@ def command(
     train, held_out = dataset.split(validation, splitting)
     if not len(train):
         raise DigitnetError(f"{data}: {len(dataset)} digits leave none to train on")
-    model.record = {
-        "seed": seed,
-        "data_sha256": dataset.sha256,
-        "validation": validation,
-        **asdict(settings),
-    }
-    with tqdm(total=epochs * len(train), unit=" digits", unit_scale=True, disable=None) as bar:
-        for epoch in fit(model, train, held_out, settings, rng=ordering, progress=bar.update):
-            model.history.append({name: float(value) for name, value in asdict(epoch).items()})
-            shown = {"epoch": f"{epoch.number}/{epochs}", "loss": f"{epoch.loss:.4f}"}
-            if len(held_out):
-                shown["validation"] = f"{epoch.validation_accuracy:.2%}"
-            bar.set_postfix(shown)
-    save(model, output)
-    result = f", validation accuracy {epoch.validation_accuracy:.2%}" if len(held_out) else ""
-    click.echo(f"{output}: {model.network}, {epochs} epochs, loss {epoch.loss:.4f}{result}")
+    model.record = {"seed": seed, "data_sha256": dataset.sha256, "validation": validation, **asdict(settings)}
+    run = Run(Training(model, settings, ordering), output, log)
+    if resume:
+        run.resume()
+    elif run.checkpoint.exists():
+        click.echo(f"{run.checkpoint}: a run was cut off; starting anew (--resume would go on with it)", err=True)
+    click.echo(f"{output}: {run.go(train, held_out, time_limit)}")

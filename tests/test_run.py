@@ -1,0 +1,199 @@
+"""Long work is safe work: killed, interrupted, limited, diverged."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digitnet import Dataset, Model, Network, Settings, fit, load
+from digitnet.training import DivergedError, Training
+from tests.conftest import Run
+from tests.test_datasets import write_idx
+
+SMALL = ["--layers", "784,200,10", "--epochs", "40", "--batch-size", "16"]
+
+
+@pytest.fixture
+def data(tmp_path: Path, digits: Dataset) -> Path:
+    write_idx(tmp_path / "small-data", digits)
+    return tmp_path / "small-data"
+
+
+def start(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "digitnet", "train", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("options", [[], ["--early-stop", "6"], ["--optimizer", "momentum"]])
+def test_killed_again_and_again_ends_with_the_same_bytes(
+    run: Run, data: Path, tmp_path: Path, options: list[str]
+) -> None:
+    arguments = [*SMALL, "--data", data, *options]
+    whole = run("train", *arguments, "--output", "whole.h5", "--log", "whole.jsonl")
+    assert whole.returncode == 0
+    rng, kills = np.random.default_rng(1), 0
+    while True:
+        process = start(tmp_path, *arguments, "--output", "killed.h5", "--log", "killed.jsonl", "--resume")
+        try:
+            output, errors = process.communicate(timeout=0.7 + rng.random() if kills < 6 else 100)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+            continue
+        assert (process.returncode, errors) == (0, "")
+        break
+    assert kills >= 2
+    assert output == whole.stdout.replace("whole.h5", "killed.h5")
+    assert (tmp_path / "killed.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+    def log(name: str) -> list[dict[str, object]]:
+        lines = [json.loads(line) for line in (tmp_path / name).read_text().splitlines()]
+        return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+    assert log("killed.jsonl") == log("whole.jsonl")
+    assert not list(tmp_path.glob("*.checkpoint"))
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_ctrl_c_leaves_a_usable_model_and_says_how_to_go_on(run: Run, data: Path, tmp_path: Path) -> None:
+    arguments = [*SMALL, "--data", data]
+    with start(tmp_path, *arguments) as process:
+        while not (tmp_path / "models" / "digitnet.h5.checkpoint").exists():
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    stopped, last = errors.splitlines()
+    found = re.fullmatch(
+        r"interrupted after epoch (\d+) of 40: models/digitnet\.h5 is saved; the same command with --resume goes on",
+        stopped,
+    )
+    assert found
+    assert last == "digitnet: interrupted"
+    assert len(load(tmp_path / "models" / "digitnet.h5").history) == int(found[1])
+    anew = run("train", *arguments, "--time-limit", "0")
+    assert anew.stderr.splitlines()[0].endswith("starting anew (--resume would go on with it)")
+    assert run("train", *arguments, "--resume").returncode == 0
+    assert run("train", *arguments, "--output", "whole.h5").returncode == 0
+    assert (tmp_path / "whole.h5").read_bytes() == (tmp_path / "models" / "digitnet.h5").read_bytes()
+
+
+def test_ctrl_c_in_the_first_epoch_changes_nothing(data: Path, clean_environment: None, tmp_path: Path) -> None:
+    with start(tmp_path, "--layers", "784,2000,2000,10", "--batch-size", "1", "--data", data) as process:
+        while not (tmp_path / "models").exists():
+            time.sleep(0.01)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "digitnet: interrupted"
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (["--layers", "784,10"], "layers"),
+        (["--seed", "2"], "seed"),
+        (["--learning-rate", "0.01"], "learning_rate"),
+        (["--set", "threshold=90"], "threshold"),
+        (["--epochs", "41"], "epochs"),
+        (["--activation", "tanh"], "activation"),
+    ],
+)
+def test_resume_with_other_settings_is_refused(
+    run: Run, data: Path, tmp_path: Path, change: list[str], name: str
+) -> None:
+    assert run("train", *SMALL, "--data", data, "--time-limit", "0.01s").returncode == 0
+    before = (tmp_path / "models" / "digitnet.h5.checkpoint").read_bytes()
+    result = run("train", *SMALL, "--data", data, *change, "--resume")
+    assert result.returncode == 2
+    assert f"is of a run with {name} " in result.stderr
+    assert (tmp_path / "models" / "digitnet.h5.checkpoint").read_bytes() == before
+
+
+def test_time_limit_stops_in_good_order(run: Run, data: Path, tmp_path: Path) -> None:
+    result = run("train", *SMALL, "--epochs", 100000, "--data", data, "--time-limit", "1s")
+    assert result.returncode == 0
+    done = len(load(tmp_path / "models" / "digitnet.h5").history)
+    assert result.stderr == f"time limit: stopped after epoch {done} of 100000; --resume goes on\n"
+    assert f"{done} epochs" in result.stdout
+
+
+def test_a_loss_that_is_no_number_stops_with_a_line(run: Run, data: Path, tmp_path: Path) -> None:
+    options = ["--layers", "784,50,10", "--optimizer", "momentum", "--learning-rate", "3e18", "--data", data]
+    result = run("train", *options, "--set", "warmup=1", "--epochs", 1)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    first, last = result.stderr.splitlines()
+    assert first == "diverged before the end of the first epoch: models/digitnet.h5 is as it was"
+    assert re.fullmatch(
+        r"digitnet: epoch 1: the loss is no longer finite; try a smaller learning rate than 3e\+18", last
+    )
+    assert list((tmp_path / "models").iterdir()) == []
+
+
+def test_divergence_keeps_the_last_good_model(digits: Dataset, run: Run, data: Path, tmp_path: Path) -> None:
+    """A rate that rises from almost nothing until the loss overflows some epochs later."""
+    options = ["--layers", "784,30,10", "--optimizer", "gradient-descent", "--learning-rate", "1e20", "--data", data]
+    result = run("train", *options, "--set", "warmup=1", "--epochs", 100000, "--batch-size", 2000)
+    assert result.returncode == 1
+    found = re.match(r"diverged after epoch (\d+) of 100000: models/digitnet.h5 is saved\n", result.stderr)
+    assert found
+    model = load(tmp_path / "models" / "digitnet.h5")
+    assert len(model.history) == int(found[1])
+    assert np.isfinite(model.network.parameters).all()
+    with pytest.raises(DivergedError, match="epoch 1"):
+        list(fit(Model(Network((784, 10))), digits, None, Settings(learning_rate=1e38)))
+
+
+def test_early_stop_keeps_the_best_epoch(digits: Dataset) -> None:
+    model = Model(Network((784, 30, 10)))
+    settings = Settings(epochs=200, early_stop=3, dropout=0, learning_rate=0.01)
+    training = Training(model, settings, np.random.default_rng(1))
+    snapshots = []
+    epochs = []
+    for epoch in training.epochs(digits[:500], digits[500:]):
+        epochs.append(epoch)
+        snapshots.append(model.network.parameters.copy())
+    accuracies = [epoch.validation_accuracy for epoch in epochs]
+    best = int(np.argmax(accuracies))
+    assert len(epochs) == best + 4 < 200
+    np.testing.assert_array_equal(model.network.parameters, snapshots[best])
+
+
+def test_log(run: Run, data: Path, tmp_path: Path) -> None:
+    options = ["--layers", "784,20,20,10", "--epochs", "3", "--data", data]
+    assert run("train", *options, "--log", "deep/log.jsonl", "--validation", "0").returncode == 0
+    lines = [json.loads(line) for line in (tmp_path / "deep" / "log.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3]
+    assert set(lines[0]) == {
+        "epoch",
+        "loss",
+        "validation_loss",
+        "validation_accuracy",
+        "learning_rate",
+        "gradient_norms",
+        "seconds",
+    }
+    assert lines[0]["validation_loss"] is None
+    assert all(len(line["gradient_norms"]) == 3 and min(line["gradient_norms"]) > 0 for line in lines)
+
+
+def test_gradient_norms_are_those_of_the_gradient(digits: Dataset) -> None:
+    """One batch a epoch, and a step too small to matter: the norms are those at the start."""
+    model = Model(Network((784, 20, 10)))
+    settings = Settings(epochs=1, batch_size=len(digits), learning_rate=1e-12, dropout=0)
+    epoch = next(fit(model, digits, None, settings))
+    gradient = np.empty_like(model.network.parameters)
+    x = (digits.images > 127).reshape(len(digits), 784).T.astype(np.float32)
+    model.network.backpropagate(x, np.eye(10, dtype=np.float32)[:, digits.labels], gradient)
+    expected = [np.linalg.norm(part) for part in model.network.stretches(gradient)]
+    assert epoch.gradient_norms == pytest.approx(expected, rel=1e-3)
