@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format test-interop dist figures pretrained hooks clean
+.PHONY: help demo test lint format test-interop dist figures bench pretrained hooks clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,10 @@ $(VENV)/.dev: $(VENV)/.installed
 
 $(VENV)/.interop: $(VENV)/.installed
 	$(BIN)/pip install --quiet --group interop
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.installed
+	$(BIN)/pip install --quiet --group bench
 	touch $@
 
 demo: $(VENV)/.installed  ## fetch MNIST, train, evaluate, and read real pictures (3 minutes)
@@ -55,6 +59,10 @@ dist: $(VENV)/.dev  ## build wheel and sdist, look inside, install the wheel els
 figures: $(VENV)/.installed  ## measure the README's figures (10 minutes); PHOTOS=folder adds pictures of yours
 	$(BIN)/digitnet fetch
 	$(BIN)/python benchmarks/figures.py $(PHOTOS)
+
+bench: $(VENV)/.bench  ## time training against PyTorch and scikit-learn (10 minutes; installs them)
+	$(BIN)/digitnet fetch
+	$(BIN)/python benchmarks/engine.py
 
 pretrained: $(VENV)/.installed  ## train the model that ships
 	$(BIN)/digitnet fetch

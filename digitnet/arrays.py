@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Floats: TypeAlias = NDArray[np.floating[Any]]
 """Real numbers, float32 in use and float64 where gradients are checked."""
@@ -12,7 +12,7 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 Bytes: TypeAlias = NDArray[np.uint8]
 """Grey levels 0 to 255, ink 0 or 1, or labels 0 to 9."""
 
-Empty: TypeAlias = Callable[[tuple[int, ...], np.dtype[Any]], Floats]
+Empty: TypeAlias = Callable[[tuple[int, ...], DTypeLike], NDArray[Any]]
 """empty(shape, dtype) -> an array to compute in: np.empty, or Scratch.empty where the same step comes again."""
 
 
@@ -23,14 +23,14 @@ class Scratch:
     """
 
     def __init__(self) -> None:
-        self._arrays: list[Floats] = []
+        self._arrays: list[NDArray[Any]] = []
         self._next = 0
 
     def begin(self) -> None:
         """A new step: all arrays handed out so far may be handed out again."""
         self._next = 0
 
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Floats:
+    def empty(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
         """As np.empty; the array is the caller's until the next ``begin``."""
         if self._next == len(self._arrays):
             self._arrays.append(np.empty(shape, dtype))

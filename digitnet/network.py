@@ -71,10 +71,10 @@ class Network:
         """Views of each layer's own part of a flat array as long as ``parameters``."""
         return np.split(flat, np.cumsum([layer.size for layer in self.layers])[:-1])
 
-    def forward(self, x: Floats) -> Floats:
+    def forward(self, x: Floats, empty: Empty = np.empty) -> Floats:
         """x (inputs, n) -> z (classes, n), what the output activation is yet to be applied to."""
         for layer in self.layers:
-            x, _ = layer.forward(x)
+            x, _ = layer.forward(x, empty)
         return x
 
     def __call__(self, x: Floats) -> Floats:

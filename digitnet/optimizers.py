@@ -2,7 +2,7 @@
 
 All work in place on flat arrays: the parameters theta and the gradient of the loss. eta is the learning rate.
 Each formula is a line or two of whole-array operations that write where they read (``out=``), because memory, not
-arithmetic, is what they cost; the cores share the array.
+arithmetic, is what they cost. Only Adam has enough to do for the cores to share it.
 """
 
 import os
@@ -40,13 +40,8 @@ class GradientDescent:
 
     def step(self, theta: Floats, gradient: Floats, eta: float) -> None:
         """See :class:`Optimizer`."""
-
-        def update(part: slice) -> None:
-            g = gradient[part]
-            g *= eta
-            theta[part] -= g
-
-        share(update, theta.size)
+        gradient *= eta
+        theta -= gradient
 
 
 class Momentum:
@@ -60,15 +55,11 @@ class Momentum:
 
     def step(self, theta: Floats, gradient: Floats, eta: float) -> None:
         """See :class:`Optimizer`."""
-
-        def update(part: slice) -> None:
-            v, g = self.memory["v"][part], gradient[part]
-            v *= self.mu
-            g *= eta
-            v -= g
-            theta[part] += v
-
-        share(update, theta.size)
+        v = self.memory["v"]
+        v *= self.mu
+        gradient *= eta
+        v -= gradient
+        theta += v
 
 
 class Adam:

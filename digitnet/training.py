@@ -157,16 +157,17 @@ class Training:
             self.model.network.parameters[...] = self.best
 
     def _epoch(self, train: Dataset, validation: Dataset | None, progress: Callable[[int], object]) -> Epoch:
-        settings, network, ink = self.settings, self.model.network, self.model.ink
+        settings, network, ink, empty = self.settings, self.model.network, self.model.ink, self._scratch.empty
         order = self.rng.permutation(len(train))
         starts = range(0, len(train), settings.batch_size)
         total_loss, eta = 0.0, 0.0
         norms: tuple[float, ...] = ()
         for number, start in enumerate(starts, start=self.done * len(starts)):
-            batch = train[order[start : start + settings.batch_size]]
-            x = columns(drop_out(binarize(batch.images, ink), settings.dropout, self.rng))
             self._scratch.begin()
-            total_loss += network.backpropagate(x, one_hot(batch.labels), self._gradient, self._scratch.empty)
+            batch = train.take(order[start : start + settings.batch_size], empty)
+            vectors = drop_out(binarize(batch.images, ink, empty), settings.dropout, self.rng)
+            x = columns(vectors, empty)
+            total_loss += network.backpropagate(x, one_hot(batch.labels), self._gradient, empty)
             self._check(total_loss)
             if start == starts[-1]:
                 norms = tuple(float(np.linalg.norm(part)) for part in network.stretches(self._gradient))
