@@ -92,7 +92,8 @@ class Run:
             raise click.Abort from None
         except DivergedError:
             self._fall_back("diverged")
-            self.checkpoint.unlink(missing_ok=True)
+            if self.kept:
+                self.checkpoint.unlink(missing_ok=True)
             raise
         training.keep_best()
         save(training.model, self.output)
