@@ -30,6 +30,14 @@ def start(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def written(path: Path) -> int | None:
+    """When a file was written, in nanoseconds, or None if there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
+
+
 @pytest.mark.parametrize("options", [[], ["--early-stop", "6"], ["--optimizer", "momentum"]])
 def test_killed_again_and_again_ends_with_the_same_bytes(
     run: Run, data: Path, tmp_path: Path, options: list[str]
@@ -37,19 +45,22 @@ def test_killed_again_and_again_ends_with_the_same_bytes(
     arguments = [*SMALL, "--data", data, *options]
     whole = run("train", *arguments, "--output", "whole.h5", "--log", "whole.jsonl")
     assert whole.returncode == 0
-    rng, kills = np.random.default_rng(1), 0
-    while True:
-        process = start(tmp_path, *arguments, "--output", "killed.h5", "--log", "killed.jsonl", "--resume")
-        try:
-            output, errors = process.communicate(timeout=0.7 + rng.random() if kills < 6 else 100)
-        except subprocess.TimeoutExpired:
+    rng, kills, checkpoint = np.random.default_rng(1), 0, tmp_path / "killed.h5.checkpoint"
+    again = [*arguments, "--output", "killed.h5", "--log", "killed.jsonl", "--resume"]
+    for _ in range(5):
+        before = written(checkpoint)
+        with start(tmp_path, *again) as process:
+            # At least one more epoch, so that the run gets on however slow the machine; then at any moment.
+            while process.poll() is None and written(checkpoint) == before:
+                time.sleep(0.002)
+            time.sleep(0.05 * rng.random())
             process.kill()
             process.communicate()
-            kills += 1
-            continue
-        assert (process.returncode, errors) == (0, "")
-        break
+        kills += process.returncode == -signal.SIGKILL
     assert kills >= 2
+    with start(tmp_path, *again) as process:
+        output, errors = process.communicate(timeout=100)
+    assert (process.returncode, errors) == (0, "")
     assert output == whole.stdout.replace("whole.h5", "killed.h5")
     assert (tmp_path / "killed.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
 
