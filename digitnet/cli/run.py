@@ -131,7 +131,6 @@ class Run:
             click.echo(f"{what} before the end of the first epoch: {self.output} is as it was", err=True)
             return
         model, state = load_checkpoint(self.checkpoint)
-        model.record = self.training.model.record
         if "best" in state.arrays:
             model.network.parameters[...] = state.arrays["best"]
         save(model, self.output)
