@@ -109,8 +109,7 @@ def stepper(
 ) -> tuple[Network, Callable[[], None], Callable[[], None]]:
     """A network, the passes of a training step from the grey digits on, and the optimizer's part of it."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (20 * batch, 28, 28), np.uint8)
-    digits = Dataset(images, rng.integers(0, 10, 20 * batch, np.uint8))
+    digits = read_dataset(DATA, "train").take(rng.permutation(60_000)[: 20 * batch])
     order = rng.permutation(20 * batch)
     network, scratch, ink = Network(sizes), Scratch(), Ink()
     rule, gradient = OPTIMIZERS[optimizer](network.parameters), np.empty_like(network.parameters)

@@ -43,22 +43,29 @@ class Dense:
     """a = sigma(W x + b): every neuron sees every input.
 
     Shapes: W (outputs, inputs), b (outputs, 1), x (inputs, n), a (outputs, n).
+
+    Args:
+        inputs: numbers in.
+        outputs: neurons.
+        activation: sigma, a name from ``ACTIVATIONS``.
+        sparse: leave out inputs that are 0 in all n columns; their products are 0. Pays on ink, a third of whose
+            pixels are blank in a whole mini-batch.
     """
 
     weights: Floats
     biases: Floats
 
-    def __init__(self, inputs: int, outputs: int, activation: str) -> None:
-        self.inputs, self.outputs, self.activation = inputs, outputs, activation
+    def __init__(self, inputs: int, outputs: int, activation: str, sparse: bool = False) -> None:
+        self.inputs, self.outputs, self.activation, self.sparse = inputs, outputs, activation, sparse
         self.size = outputs * inputs + outputs
 
     def bind(self, parameters: Floats) -> None:
-        """See :class:`Layer`; W row by row, then b."""
+        """See :class:`Layer`; W column by column, so that an input's weights lie together, then b."""
         self.weights, self.biases = self._views(parameters)
 
     def _views(self, flat: Floats) -> tuple[Floats, Floats]:
-        weights, biases = np.split(flat, [self.outputs * self.inputs])
-        return weights.reshape(self.outputs, self.inputs), biases.reshape(self.outputs, 1)
+        weights, biases = flat[: -self.outputs], flat[-self.outputs :]
+        return weights.reshape(self.inputs, self.outputs).T, biases.reshape(self.outputs, 1)
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Normal weights of variance gain / inputs (sources in ``activations``), biases 0."""
@@ -69,15 +76,25 @@ class Dense:
     def forward(self, x: Floats, empty: Empty = np.empty) -> tuple[Floats, Backward]:
         """See :class:`Layer`."""
         sigma = ACTIVATIONS[self.activation]
-        z = np.matmul(self.weights, x, out=empty((self.outputs, x.shape[1]), x.dtype))
+        n, weights, live = x.shape[1], self.weights, None
+        if self.sparse:
+            live = np.flatnonzero(x.any(axis=1))
+            kept = empty((self.inputs, self.outputs), x.dtype)[: len(live)]
+            x, weights = x[live], np.take(weights.T, live, axis=0, out=kept, mode="clip").T
+        z = np.matmul(weights, x, out=empty((self.outputs, n), x.dtype))
         z += self.biases
         a = sigma.value(z)
 
         def backward(dl_da: Floats, gradient: Floats, wants_dx: bool) -> Floats | None:
             dl_dz = np.multiply(dl_da, sigma.derivative(a), out=dl_da)
             dl_dw, dl_db = self._views(gradient)
-            np.matmul(dl_dz, x.T, out=dl_dw)
-            np.matmul(dl_dz, np.ones((x.shape[1], 1), x.dtype), out=dl_db)  # row sums, faster than np.sum
-            return np.matmul(self.weights.T, dl_dz, out=empty(x.shape, x.dtype)) if wants_dx else None
+            np.matmul(dl_dz, np.ones((n, 1), x.dtype), out=dl_db)  # row sums, faster than np.sum
+            if live is None:
+                np.matmul(x, dl_dz.T, out=dl_dw.T)
+            else:
+                kept = empty((self.inputs, self.outputs), x.dtype)[: len(x)]
+                dl_dw[...] = 0
+                dl_dw.T[live] = np.matmul(x, dl_dz.T, out=kept)
+            return np.matmul(self.weights.T, dl_dz, out=empty((self.inputs, n), x.dtype)) if wants_dx else None
 
         return a, backward

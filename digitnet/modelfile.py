@@ -149,7 +149,7 @@ def _read(file: h5py.File) -> Model:
     flat: list[Floats] = []
     for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         group = f"model_weights/{_name(i)}"
-        flat.append(_read_array(file, f"{group}/kernel:0", (inputs, outputs)).T.ravel())
+        flat.append(_read_array(file, f"{group}/kernel:0", (inputs, outputs)).ravel())
         flat.append(_read_array(file, f"{group}/bias:0", (outputs,)))
     activation, loss = str(file.attrs["activation"]), str(file.attrs["loss"])
     network = Network(sizes, activation=activation, loss=loss, parameters=np.concatenate(flat))

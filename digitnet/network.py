@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -53,7 +53,8 @@ class Network:
         self.activation, self.loss_name, self.loss = activation, loss, LOSSES[loss]
         names = [activation] * (len(sizes) - 2) + ["identity"]
         self.layers: list[Layer] = [
-            Dense(inputs, outputs, name) for (inputs, outputs), name in zip(pairwise(sizes), names, strict=True)
+            Dense(inputs, outputs, name, sparse=i == 0)
+            for i, ((inputs, outputs), name) in enumerate(zip(pairwise(sizes), names, strict=True))
         ]
         size = sum(layer.size for layer in self.layers)
         self.parameters: Floats = np.empty(size, np.float32) if parameters is None else parameters
@@ -69,7 +70,8 @@ class Network:
 
     def stretches(self, flat: Floats) -> list[Floats]:
         """Views of each layer's own part of a flat array as long as ``parameters``."""
-        return np.split(flat, np.cumsum([layer.size for layer in self.layers])[:-1])
+        ends = accumulate(layer.size for layer in self.layers)
+        return [flat[end - layer.size : end] for layer, end in zip(self.layers, ends, strict=True)]
 
     def forward(self, x: Floats, empty: Empty = np.empty) -> Floats:
         """x (inputs, n) -> z (classes, n), what the output activation is yet to be applied to."""

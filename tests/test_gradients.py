@@ -48,13 +48,15 @@ def test_network(sizes: tuple[int, ...], activation: str, loss: str) -> None:
     assert relative_error(gradient, expected) < 1e-6
 
 
+@pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_dense_layer(activation: str) -> None:
+def test_dense_layer(activation: str, sparse: bool) -> None:
     rng = np.random.default_rng(3)
-    layer = Dense(5, 4, activation)
-    parameters, gradient = rng.normal(size=layer.size), np.empty(layer.size)
+    layer = Dense(5, 4, activation, sparse)
+    parameters, gradient = rng.normal(size=layer.size), np.full(layer.size, np.nan)
     layer.bind(parameters)
     x, weight = rng.normal(size=(5, 3)), rng.normal(size=(4, 3))
+    x[[1, 4]] = 0  # in every column: a sparse layer leaves them out
 
     def loss() -> float:
         return float((weight * layer.forward(x)[0]).sum())
