@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from digitnet import Dataset, Model, Network, Settings, evaluate, fit, read_dataset
-from digitnet.arrays import Floats, Scratch
+from digitnet import Model, Network, Settings, evaluate, fit, read_dataset
+from digitnet.arrays import Floats
 from digitnet.ink import Ink, binarize
 from digitnet.layers import Dense
 from digitnet.losses import one_hot
@@ -109,9 +109,9 @@ def stepper(
 ) -> tuple[Network, Callable[[], None], Callable[[], None]]:
     """A network, the passes of a training step from the grey digits on, and the optimizer's part of it."""
     rng = np.random.default_rng(0)
-    digits = read_dataset(DATA, "train").take(rng.permutation(60_000)[: 20 * batch])
+    digits = read_dataset(DATA, "train")[rng.permutation(60_000)[: 20 * batch]]
     order = rng.permutation(20 * batch)
-    network, scratch, ink = Network(sizes), Scratch(), Ink()
+    network, ink = Network(sizes), Ink()
     rule, gradient = OPTIMIZERS[optimizer](network.parameters), np.empty_like(network.parameters)
     turn = 0
 
@@ -119,10 +119,9 @@ def stepper(
         nonlocal turn
         indices = order[turn * batch : (turn + 1) * batch]
         turn = (turn + 1) % 20
-        scratch.begin()
-        taken = digits.take(indices, scratch.empty)
-        x: Floats = columns(binarize(taken.images, ink, scratch.empty), scratch.empty)
-        network.backpropagate(x, one_hot(taken.labels), gradient, scratch.empty)
+        taken = digits[indices]
+        x: Floats = columns(binarize(taken.images, ink))
+        network.backpropagate(x, one_hot(taken.labels), gradient)
 
     return network, passes, lambda: rule.step(network.parameters, gradient, 1e-6)
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from digitnet.arrays import Bytes, Empty
+from digitnet.arrays import Bytes
 from digitnet.errors import DigitnetError
 from digitnet.ink import SIDE, normalize
 from digitnet.losses import CLASSES
@@ -48,13 +48,6 @@ class Dataset:
 
     def __getitem__(self, index: slice | np.ndarray) -> "Dataset":
         return Dataset(self.images[index], self.labels[index])
-
-    def take(self, indices: np.ndarray, empty: Empty = np.empty) -> "Dataset":
-        """These digits, in this order; ``empty`` makes the array of images."""
-        images = empty((len(indices), SIDE, SIDE), np.uint8)
-        # Indices are in range; checking them would cost a copy ("clip" is NumPy's word for not checking).
-        np.take(self.images, indices, axis=0, out=images, mode="clip")
-        return Dataset(images, self.labels[indices])
 
     def split(self, share: float, rng: np.random.Generator) -> tuple["Dataset", "Dataset"]:
         """Two random parts, the second with ``share`` (0 to 1) of the digits."""

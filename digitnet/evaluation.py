@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from digitnet.arrays import Scratch
 from digitnet.datasets import Dataset
 from digitnet.ink import binarize
 from digitnet.losses import CLASSES, one_hot
@@ -77,12 +76,11 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 def evaluate(model: Model, dataset: Dataset) -> Evaluation:
     """Read every digit of a data set that is not empty, a batch at a time."""
-    digits, confidences, total, scratch = [], [], 0.0, Scratch()
+    digits, confidences, total = [], [], 0.0
     for start in range(0, len(dataset), BATCH):
         batch = dataset[start : start + BATCH]
-        scratch.begin()
-        vectors = binarize(batch.images, model.ink, scratch.empty)
-        z = model.network.forward(columns(vectors, scratch.empty), scratch.empty)
+        vectors = binarize(batch.images, model.ink)
+        z = model.network.forward(columns(vectors))
         y = model.network.loss.output(z)
         digits.append(answers(vectors, y))
         confidences.append(y.max(axis=0))

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
-from digitnet.arrays import Bytes, Empty, Floats
+from digitnet.arrays import Bytes, Floats
 
 SIDE = 28
 """Pixels along each side of a normalized picture (LeCun et al. 1998, section III.A)."""
@@ -166,19 +166,17 @@ def centre(box: Bytes) -> Bytes:
     return field
 
 
-def binarize(grey: Bytes, ink: Ink, empty: Empty = np.empty) -> Bytes:
+def binarize(grey: Bytes, ink: Ink) -> Bytes:
     """Normalized pictures (n, 28, 28) uint8 -> ink vectors (n, side * side) uint8 of 0 and 1.
 
-    Other sides than 28 are made from the grey, before it loses its levels. ``empty`` makes the result.
+    Other sides than 28 are made from the grey, before it loses its levels.
     """
     if ink.side != SIDE:
         resize = resizing(SIDE, ink.side)
         levels: np.ndarray = resize @ grey.astype(np.float32) @ resize.T
     else:
         levels = grey
-    vectors: Bytes = empty((len(grey), ink.side**2), np.uint8)
-    np.greater(levels, ink.threshold, out=vectors.reshape(levels.shape).view(bool))
-    return vectors
+    return (levels > ink.threshold).reshape(len(grey), -1).view(np.uint8)
 
 
 @cache

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from digitnet.activations import ACTIVATIONS
-from digitnet.arrays import Empty, Floats
+from digitnet.arrays import Floats
 
 Backward = Callable[[Floats, Floats, bool], Floats | None]
 """backward(dl_da, gradient, wants_dx): write dl/dparameters into ``gradient`` (flat, the layer's own stretch)
@@ -35,8 +35,8 @@ class Layer(Protocol):
     def initialize(self, rng: np.random.Generator) -> None:
         """Draw the parameters anew, in place."""
 
-    def forward(self, x: Floats, empty: Empty = np.empty) -> tuple[Floats, Backward]:
-        """x (inputs, n) -> a (outputs, n) and the way back; ``empty`` makes the arrays that they compute in."""
+    def forward(self, x: Floats) -> tuple[Floats, Backward]:
+        """x (inputs, n) -> a (outputs, n) and the way back."""
 
 
 class Dense:
@@ -73,15 +73,14 @@ class Dense:
         self.weights[...] = deviation * rng.standard_normal(self.weights.shape, dtype=np.float32)
         self.biases[...] = 0
 
-    def forward(self, x: Floats, empty: Empty = np.empty) -> tuple[Floats, Backward]:
+    def forward(self, x: Floats) -> tuple[Floats, Backward]:
         """See :class:`Layer`."""
         sigma = ACTIVATIONS[self.activation]
         n, weights, live = x.shape[1], self.weights, None
         if self.sparse:
             live = np.flatnonzero(x.any(axis=1))
-            kept = empty((self.inputs, self.outputs), x.dtype)[: len(live)]
-            x, weights = x[live], np.take(weights.T, live, axis=0, out=kept, mode="clip").T
-        z = np.matmul(weights, x, out=empty((self.outputs, n), x.dtype))
+            x, weights = x[live], weights.T[live].T
+        z = weights @ x
         z += self.biases
         a = sigma.value(z)
 
@@ -92,9 +91,8 @@ class Dense:
             if live is None:
                 np.matmul(x, dl_dz.T, out=dl_dw.T)
             else:
-                kept = empty((self.inputs, self.outputs), x.dtype)[: len(x)]
                 dl_dw[...] = 0
-                dl_dw.T[live] = np.matmul(x, dl_dz.T, out=kept)
-            return np.matmul(self.weights.T, dl_dz, out=empty((self.inputs, n), x.dtype)) if wants_dx else None
+                dl_dw.T[live] = x @ dl_dz.T
+            return self.weights.T @ dl_dz if wants_dx else None
 
         return a, backward

@@ -9,7 +9,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 
 from digitnet.activations import ACTIVATIONS
-from digitnet.arrays import Empty, Floats
+from digitnet.arrays import Floats
 from digitnet.layers import Dense, Layer
 from digitnet.losses import LOSSES
 
@@ -73,17 +73,17 @@ class Network:
         ends = accumulate(layer.size for layer in self.layers)
         return [flat[end - layer.size : end] for layer, end in zip(self.layers, ends, strict=True)]
 
-    def forward(self, x: Floats, empty: Empty = np.empty) -> Floats:
+    def forward(self, x: Floats) -> Floats:
         """x (inputs, n) -> z (classes, n), what the output activation is yet to be applied to."""
         for layer in self.layers:
-            x, _ = layer.forward(x, empty)
+            x, _ = layer.forward(x)
         return x
 
     def __call__(self, x: Floats) -> Floats:
         """x (inputs, n) -> y (classes, n), each the confidence of one class."""
         return self.loss.output(self.forward(x))
 
-    def backpropagate(self, x: Floats, target: Floats, gradient: Floats, empty: Empty = np.empty) -> float:
+    def backpropagate(self, x: Floats, target: Floats, gradient: Floats) -> float:
         """Write the gradient of the mean loss of n examples and return their total loss.
 
         Forward, then the chain rule walked backwards (Rumelhart, Hinton and Williams 1986).
@@ -92,11 +92,10 @@ class Network:
             x: (inputs, n).
             target: (classes, n), probabilities.
             gradient: flat, as long as ``parameters``; overwritten.
-            empty: makes the arrays to compute in.
         """
         backwards = []
         for layer in self.layers:
-            x, backward = layer.forward(x, empty)
+            x, backward = layer.forward(x)
             backwards.append(backward)
         dl_da: Floats | None = self.loss.delta(x, target) / x.dtype.type(x.shape[1])
         parts = self.stretches(gradient)

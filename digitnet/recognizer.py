@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from digitnet.arrays import Bytes, Empty, Floats
+from digitnet.arrays import Bytes, Floats
 from digitnet.ink import Polarity, binarize, normalize
 from digitnet.model import Model
 from digitnet.pictures import open_picture
@@ -80,11 +80,9 @@ class Recognizer:
         return predictions
 
 
-def columns(vectors: Bytes | Floats, empty: Empty = np.empty) -> Floats:
+def columns(vectors: Bytes | Floats) -> Floats:
     """Ink vectors (n, inputs) -> what a network takes: float32 (inputs, n), one column per picture."""
-    rows = empty(vectors.shape, np.float32)
-    rows[...] = vectors
-    return rows.T
+    return vectors.astype(np.float32).T
 
 
 def answers(vectors: Bytes, confidences: Floats) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from digitnet.arrays import Bytes, Floats, Scratch
+from digitnet.arrays import Bytes, Floats
 from digitnet.datasets import Dataset
 from digitnet.errors import DigitnetError
 from digitnet.evaluation import evaluate
@@ -109,7 +109,7 @@ class Training:
         self.peak = settings.learning_rate or rule.default_learning_rate
         self.done, self.best_epoch, self.best_accuracy = 0, 0, -1.0
         self.best: Floats | None = None
-        self._gradient, self._scratch = np.empty_like(model.network.parameters), Scratch()
+        self._gradient = np.empty_like(model.network.parameters)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """All that :meth:`restore` needs beside the model: arrays, and facts that JSON can hold."""
@@ -157,17 +157,16 @@ class Training:
             self.model.network.parameters[...] = self.best
 
     def _epoch(self, train: Dataset, validation: Dataset | None, progress: Callable[[int], object]) -> Epoch:
-        settings, network, ink, empty = self.settings, self.model.network, self.model.ink, self._scratch.empty
+        settings, network, ink = self.settings, self.model.network, self.model.ink
         order = self.rng.permutation(len(train))
         starts = range(0, len(train), settings.batch_size)
         total_loss, eta = 0.0, 0.0
         norms: tuple[float, ...] = ()
         for number, start in enumerate(starts, start=self.done * len(starts)):
-            self._scratch.begin()
-            batch = train.take(order[start : start + settings.batch_size], empty)
-            vectors = drop_out(binarize(batch.images, ink, empty), settings.dropout, self.rng)
-            x = columns(vectors, empty)
-            total_loss += network.backpropagate(x, one_hot(batch.labels), self._gradient, empty)
+            batch = train[order[start : start + settings.batch_size]]
+            vectors = drop_out(binarize(batch.images, ink), settings.dropout, self.rng)
+            x = columns(vectors)
+            total_loss += network.backpropagate(x, one_hot(batch.labels), self._gradient)
             self._check(total_loss)
             if start == starts[-1]:
                 norms = tuple(float(np.linalg.norm(part)) for part in network.stretches(self._gradient))

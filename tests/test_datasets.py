@@ -150,11 +150,6 @@ def test_split_loses_and_repeats_none(count: int, share: float, seed: int) -> No
     assert len(held_out) == round(count * share)
 
 
-def test_take_is_indexing(few: Dataset) -> None:
-    indices = np.array([4, 0, 0, 2])
-    assert same(few.take(indices), few[indices])
-
-
 def test_hash_is_of_the_content(few: Dataset) -> None:
     assert few.sha256 == hashlib.sha256(few.images.tobytes() + few.labels.tobytes()).hexdigest()
     assert few[::-1].sha256 != few.sha256

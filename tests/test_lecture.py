@@ -17,7 +17,7 @@ def column(*numbers: float) -> Floats:
 
 def slide_network() -> Network:
     """The slide's three layers, sigmoid everywhere: the square error's output is a sigmoid, too."""
-    parts = [np.ravel(part) for part in (W1, B1, W2, B2, W3, B3)]
+    parts = [np.ravel(part, order="F") for part in (W1, B1, W2, B2, W3, B3)]  # W column by column
     parameters = np.concatenate(parts).astype(np.float64)
     return Network((2, 2, 2, 2), activation="sigmoid", loss="square", parameters=parameters)
 
@@ -53,4 +53,4 @@ def test_chain_rule_for_one_weight() -> None:
 
     gradient = np.empty(18)
     slide_network().backpropagate(x, target, gradient)
-    np.testing.assert_allclose(gradient[1], expected, rtol=1e-12)
+    np.testing.assert_allclose(gradient[2], expected, rtol=1e-12)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from digitnet import Network
-from digitnet.arrays import Scratch
 from digitnet.layers import Dense
 
 
@@ -22,18 +21,6 @@ def test_signals_stay_alive_through_twenty_relu_layers() -> None:
     network = Network((784, *[200] * 20, 10), rng=np.random.default_rng(1))
     x = np.random.default_rng(2).normal(size=(784, 50)).astype(np.float32)
     assert 0.1 < network.forward(x).std() < 10
-
-
-def test_scratch_arrays_make_no_difference() -> None:
-    rng, scratch = np.random.default_rng(1), Scratch()
-    network = Network((784, 30, 20, 10))
-    for count in (16, 16, 5, 16):
-        x = rng.normal(size=(784, count)).astype(np.float32)
-        target = np.eye(10, dtype=np.float32)[:, rng.integers(0, 10, count)]
-        one, other = np.empty_like(network.parameters), np.empty_like(network.parameters)
-        scratch.begin()
-        assert network.backpropagate(x, target, one, scratch.empty) == network.backpropagate(x, target, other)
-        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("loss", ["cross-entropy", "square"])
