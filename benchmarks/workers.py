@@ -31,9 +31,9 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def ours(optimizer: str) -> dict[str, float]:
-    """The second of two epochs, as ``digitnet train`` does them, but for dropout, which the peers do not do."""
+    """The second of two epochs, as ``digitnet train`` does them, but for distortions, which the peers do not do."""
     data = read_dataset(DATA, "train")
-    settings = Settings(epochs=2, optimizer=optimizer, batch_size=BATCH, dropout=0)
+    settings = Settings(epochs=2, optimizer=optimizer, batch_size=BATCH, distortions="none")
     epochs = fit(Model(Network(SIZES)), data, None, settings)
     next(epochs)
     return {"epoch": seconds(lambda: next(epochs))}

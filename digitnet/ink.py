@@ -6,22 +6,18 @@ Distortions act on the grey. ``binarize`` turns grey into the vector of ink (1) 
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from digitnet.arrays import Bytes, Floats
+from digitnet.digit import largest_piece_and_its_neighbours, thicken, without_frame
+from digitnet.paper import FAINTEST, Polarity, even_light, grey_levels, is_light_on_dark, otsu, reduce, stretch
 
 SIDE = 28
 """Pixels along each side of a normalized picture (LeCun et al. 1998, section III.A)."""
 BOX = 20
 """The digit's longer side in it, in pixels."""
-FAINTEST = 24
-"""Grey levels by which ink must differ from paper to count as ink."""
-
-Polarity = Literal["auto", "dark", "light"]
-"""What ink looks like against its paper."""
 
 
 @dataclass(frozen=True)
@@ -53,72 +49,14 @@ def normalize(picture: Image.Image, polarity: Polarity = "auto") -> Bytes:
     Raises:
         OSError: the picture's pixels cannot be decoded.
     """
-    return centre(fit_box(cut_out(ink_strength(grey_levels(picture), polarity))))
-
-
-def grey_levels(picture: Image.Image) -> Bytes:
-    """Any Pillow picture -> (height, width) uint8 luminance, upright, transparency over a contrasting paper."""
-    picture = ImageOps.exif_transpose(picture)
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        return _eight_bits(np.asarray(picture))
-    if not picture.has_transparency_data:
-        # Pillow converts LAB to nothing else, but its lightness is a grey already.
-        grey: Bytes = np.asarray(picture.getchannel("L") if picture.mode == "LAB" else picture.convert("L"))
-        return grey
-    picture = picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
-    alpha = np.asarray(picture.getchannel("A"), np.float32) / 255
-    grey = np.asarray(picture.convert("L"), np.float32)
-    visible = float((grey * alpha).sum() / max(float(alpha.sum()), 1e-6))
-    paper = 255 if visible < 128 else 0
-    return np.rint(grey * alpha + paper * (1 - alpha)).astype(np.uint8)
-
-
-def _eight_bits(levels: np.ndarray) -> Bytes:
-    """Integers beyond 8 bits keep their top 8; floats and anything out of range are stretched from 0 or below."""
-    if levels.dtype == np.uint16:
-        top_byte: Bytes = (levels >> 8).astype(np.uint8)
-        return top_byte
-    finite = np.nan_to_num(levels.astype(np.float64), posinf=0, neginf=0)
-    low, high = min(finite.min(), 0), finite.max()
-    top = next((top for top in (1, 255, 65535) if low >= 0 and high <= top), high - low)
-    return np.asarray((finite - low) * (255 / top), np.uint8)
-
-
-def ink_strength(grey: Bytes, polarity: Polarity = "auto") -> Bytes:
-    """Grey levels -> ink on a scale from 0 (paper) to 255, the same shape.
-
-    Paper is the median of the border. Ink is what departs from it, towards dark or light, whichever departs
-    further in the square over the whole picture: a shadow is wide but shallow, ink is narrow but deep.
-    """
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    departure = grey - np.float32(np.median(border))
-    lighter, darker = np.maximum(departure, 0), np.maximum(-departure, 0)
-    if polarity == "auto":
-        is_light = np.square(lighter).sum() > np.square(darker).sum()
-        polarity = "light" if is_light else "dark"
-    strength = lighter if polarity == "light" else darker
-    is_ink = strength > otsu(strength.astype(np.uint8))
-    if not is_ink.any() or strength[is_ink].mean() < FAINTEST:
-        return np.zeros_like(grey)
-    # Halfway from paper to ink becomes 127, and everything as dark as ink mostly is becomes 255.
-    paper, ink = float(strength[~is_ink].mean()), float(np.median(strength[is_ink]))
-    return np.asarray(np.clip((strength - paper) * (255 / (ink - paper)), 0, 255), np.uint8)
-
-
-def otsu(levels: Bytes) -> int:
-    """The threshold that best splits grey levels into two classes, those above it and the rest (Otsu 1979).
-
-    Best is the largest variance between the classes; a picture of one level gets that level.
-    """
-    counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
-    below = counts.cumsum()
-    above = below[-1] - below
-    mass = (counts * np.arange(256)).cumsum()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = below * above * (mass / below - (mass[-1] - mass) / above) ** 2
-    if not (between > 0).any():
-        return int(levels.flat[0])
-    return int(np.nanargmax(between))
+    grey = reduce(grey_levels(picture))
+    if polarity == "light" or (polarity == "auto" and is_light_on_dark(grey)):
+        grey = 255 - grey
+    strength = largest_piece_and_its_neighbours(without_frame(even_light(grey)))
+    threshold = otsu(strength)
+    if strength.max() < FAINTEST or strength[strength > threshold].mean() < FAINTEST:
+        return np.zeros((SIDE, SIDE), np.uint8)
+    return centre(fit_box(thicken(cut_out(stretch(strength, threshold)))))
 
 
 def cut_out(strength: Bytes) -> Bytes:

@@ -72,7 +72,7 @@ class Adam:
     scalars at the end.
     """
 
-    default_learning_rate: ClassVar[float] = 0.001
+    default_learning_rate: ClassVar[float] = 0.003
     beta1, beta2, epsilon = 0.9, 0.999, 1e-8
 
     def __init__(self, theta: Floats) -> None:

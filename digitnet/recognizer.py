@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from digitnet.arrays import Bytes, Floats
-from digitnet.ink import Polarity, binarize, normalize
+from digitnet.ink import binarize, normalize
 from digitnet.model import Model
+from digitnet.paper import Polarity
 from digitnet.pictures import open_picture
 
 NO_DIGIT = -1

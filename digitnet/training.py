@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from digitnet.arrays import Bytes, Floats
+from digitnet.augment import DISTORTIONS, distort
 from digitnet.datasets import Dataset
 from digitnet.errors import DigitnetError
 from digitnet.evaluation import evaluate
+from digitnet.habits import with_habits
 from digitnet.ink import binarize
 from digitnet.losses import one_hot
 from digitnet.model import Model
@@ -26,15 +28,19 @@ class Settings:
         ValueError: a setting is out of its range.
     """
 
-    epochs: int = 20
-    batch_size: int = 128
+    epochs: int = 60
+    batch_size: int = 512
     optimizer: str = "adam"
     learning_rate: float | None = None
     """The largest one; None is the optimizer's own default."""
     early_stop: int | None = None
     """Stop when this many epochs have brought no better validation accuracy, and keep the best epoch's network."""
     warmup: float = field(default=0.1, metadata={"help": "share of the run in which the learning rate rises from 0"})
-    dropout: float = field(default=0.2, metadata={"help": "share of the input hidden from the network while it trains"})
+    distortions: str = field(
+        default="light", metadata={"help": f"of the digits, anew every epoch: {', '.join(DISTORTIONS)}"}
+    )
+    habits: float = field(default=0.0, metadata={"help": "share of the 1s and 7s drawn as most of the world does"})
+    dropout: float = field(default=0.0, metadata={"help": "share of the input hidden from the network while it trains"})
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
@@ -47,6 +53,10 @@ class Settings:
             raise ValueError("early_stop is at least 1")
         if not 0 <= self.warmup <= 1:
             raise ValueError("warmup is between 0 and 1")
+        if self.distortions not in DISTORTIONS:
+            raise ValueError(f"distortions are {', '.join(DISTORTIONS)}, not {self.distortions!r}")
+        if not 0 <= self.habits <= 1:
+            raise ValueError("habits is between 0 and 1")
         if not 0 <= self.dropout < 1:
             raise ValueError("dropout is at least 0 and below 1")
 
@@ -164,8 +174,11 @@ class Training:
         norms: tuple[float, ...] = ()
         for number, start in enumerate(starts, start=self.done * len(starts)):
             batch = train[order[start : start + settings.batch_size]]
-            vectors = drop_out(binarize(batch.images, ink), settings.dropout, self.rng)
-            x = columns(vectors)
+            images = (
+                with_habits(batch.images, batch.labels, settings.habits, self.rng) if settings.habits else batch.images
+            )
+            images = distort(images, DISTORTIONS[settings.distortions], self.rng)
+            x = columns(drop_out(binarize(images, ink), settings.dropout, self.rng))
             total_loss += network.backpropagate(x, one_hot(batch.labels), self._gradient)
             self._check(total_loss)
             if start == starts[-1]:

@@ -15,10 +15,7 @@ from digitnet.ink import (
     centre,
     cut_out,
     fit_box,
-    grey_levels,
-    ink_strength,
     normalize,
-    otsu,
     resizing,
 )
 from tests.conftest import EXAMPLES
@@ -42,9 +39,10 @@ def on_paper(digit: Bytes, width: int, height: int, left: int, top: int, scale: 
 
 
 def test_leaves_mnist_as_it_is(digits: Dataset) -> None:
-    """MNIST's own pictures are what normalize makes of pictures, so they hardly change."""
+    """MNIST's own pictures are what normalize makes of pictures; thin strokes apart, they hardly change."""
     shares = [differing(normalize(Image.fromarray(digit)), digit) for digit in digits.images[:300]]
-    assert np.mean(shares) < 0.05
+    assert np.median(shares) < 0.03
+    assert np.mean(shares) < 0.1
 
 
 @given(left=st.integers(0, 150), top=st.integers(0, 150), index=st.integers(0, 99))
@@ -113,13 +111,6 @@ def test_every_mode_shows_the_same_digit(mode: str) -> None:
     assert differing(normalize(converted), expected) < 0.1
 
 
-def test_floats_from_0_to_1_are_levels() -> None:
-    levels = np.full((30, 30), 0.9, np.float32)
-    levels[5:25, 14:17] = 0.1
-    assert grey_levels(Image.fromarray(levels)).max() == 229
-    assert normalize(Image.fromarray(levels)).any()
-
-
 @pytest.mark.parametrize("ink", [(0, 0, 0), (255, 255, 255), (10, 20, 120)])
 def test_transparency_lies_over_paper_that_contrasts(ink: tuple[int, int, int]) -> None:
     picture = Image.new("RGBA", (60, 60))
@@ -135,26 +126,6 @@ def test_exif_turns_the_picture() -> None:
     exif[0x0112] = 6  # "turn me a quarter clockwise"
     turned.info["exif"] = exif.tobytes()
     np.testing.assert_array_equal(normalize(turned), expected)
-
-
-@given(levels=arrays(np.uint8, st.integers(1, 60), elements=st.integers(0, 8)))
-def test_otsu_splits_best(levels: Bytes) -> None:
-    """Against the definition: least variance within the two classes."""
-
-    def within(threshold: int) -> float:
-        classes = levels[levels <= threshold], levels[levels > threshold]
-        return float(sum(part.var() * len(part) for part in classes if len(part)))
-
-    assert within(otsu(levels)) == pytest.approx(min(map(within, range(9))))
-
-
-def test_ink_strength_can_be_told_the_polarity() -> None:
-    grey = np.full((20, 20), 128, np.uint8)
-    grey[4:16, 4:6], grey[4:16, 12:14] = 0, 250
-    assert ink_strength(grey, "dark")[8, 4] == 255
-    assert ink_strength(grey, "dark")[8, 12] == 0
-    assert ink_strength(grey, "light")[8, 12] == 255
-    assert ink_strength(grey, "light")[8, 4] == 0
 
 
 def test_cut_out_keeps_soft_edges() -> None:

@@ -15,8 +15,8 @@ from digitnet.cli.names import STDIN, Complain, in_order
 from digitnet.cli.options import find_model, model_option
 from digitnet.cli.output import FORMATS, Row, Writer, drawing, escape
 from digitnet.errors import DigitnetError
-from digitnet.ink import Polarity
 from digitnet.modelfile import load
+from digitnet.paper import Polarity
 from digitnet.recognizer import Recognizer
 
 BATCH = 256

@@ -13,6 +13,7 @@ import numpy as np
 from digitnet.activations import ACTIVATIONS
 from digitnet.cli.data import read_data
 from digitnet.cli.options import MODEL, data_option
+from digitnet.cli.presets import PRESETS, spelled_out, use_preset
 from digitnet.cli.run import Run
 from digitnet.errors import DigitnetError
 from digitnet.files import check_writable
@@ -70,9 +71,9 @@ class Duration(click.ParamType[float]):
 
 
 def parse_rare(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    """NAME=VALUE, each checked, as keyword arguments."""
+    """NAME=VALUE, each checked, as keyword arguments; a preset's come first."""
     rare = {}
-    for text in values:
+    for text in (*(ctx.default_map or {}).get("rare", ()), *values):
         name, _, value = text.partition("=")
         if name not in RARE:
             raise click.BadParameter(f"no setting is called {name!r}; there are {', '.join(RARE)}.")
@@ -84,15 +85,25 @@ def parse_rare(ctx: click.Context, param: click.Parameter, values: tuple[str, ..
 
 
 class TrainCommand(click.Command):
-    """Shows the table of rare settings under the help."""
+    """Shows the rare settings and the presets under the help."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """NAME=DEFAULT and the meaning of each."""
         with formatter.section("Settings for --set, with their defaults"):
             formatter.write_dl([(f"{name}={default}", meaning) for name, (_, default, meaning) in RARE.items()])
+        with formatter.section("Presets, each as one would type it"):
+            formatter.write_dl([(name, spelled_out(name)) for name in PRESETS])
 
 
 @click.command("train", cls=TrainCommand, short_help="Train a network and save it.")
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    is_eager=True,
+    expose_value=False,
+    callback=use_preset,
+    help="Named settings, listed below; those given beside it go before them.",
+)
 @click.option("--layers", type=Layers(), help="Neurons of each layer, input first.  [default: 784,500,500,10]")
 @click.option("--epochs", type=click.IntRange(1), default=Settings.epochs, show_default=True)
 @click.option("--batch-size", type=click.IntRange(1), default=Settings.batch_size, show_default=True)

@@ -1,0 +1,146 @@
+"""Distortions: the same digit as another hand, pen or scanner might have made it; drawn afresh every epoch.
+
+A warp says for every pixel where to look in the original: an affine map plus a smooth random field (Simard,
+Steinkraus and Platt 2003, section 2). Eight pictures share one warp, and the eight bytes that they have at one
+pixel are one 64-bit word: moving a word moves eight pixels, and one multiplication weighs four. That makes
+distortions cheap; shuffling gives every picture other companions in every epoch.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from digitnet.arrays import Bytes, Floats, Words
+
+SHARERS = 8
+"""Pictures that share a warp: the bytes of a word."""
+EVEN = np.uint64(0x00FF00FF00FF00FF)
+"""Every second byte of a word."""
+BYTE = np.uint64(8)
+KNOTS = 4
+"""Pixels between the knots of a random field."""
+
+
+@dataclass(frozen=True)
+class Distortions:
+    """How far to go: each group's own amount is drawn evenly from 0 up to these, either way.
+
+    Attributes:
+        shift: pixels.
+        rotation: degrees.
+        scale: growth or shrinking of both axes, as a natural logarithm; 0.1 is about a tenth.
+        stretch: the same, of one axis against the other.
+        shear: pixels of slant per pixel of height.
+        elastic: root mean square of the random field, in pixels; all groups get this much.
+        smoothness: standard deviation of the Gaussian that smooths the random field, in pixels.
+        thickness: 1 moves the edge of a stroke outwards by a pixel.
+        thinness: 1 moves it inwards by a pixel, which is the end of thin strokes.
+    """
+
+    shift: float = 0
+    rotation: float = 0
+    scale: float = 0
+    stretch: float = 0
+    shear: float = 0
+    elastic: float = 0
+    smoothness: float = 4
+    thickness: float = 0
+    thinness: float = 0
+
+
+DISTORTIONS: dict[str, Distortions] = {
+    "none": Distortions(),
+    "light": Distortions(1.2, 10, 0.1, 0.08, 0.15, 0.9, 4, 0.5, 0.2),
+    "strong": Distortions(2.5, 15, 0.18, 0.15, 0.3, 1.2, 4, 0.9, 0.3),
+}
+
+
+def distort(pictures: Bytes, how: Distortions, rng: np.random.Generator) -> Bytes:
+    """Grey pictures (n, height, width) uint8 -> the same, distorted, eight by eight in a way of their own.
+
+    What would come from beyond an edge is what stands at that edge.
+    """
+    if how == Distortions():
+        return pictures
+    n, height, width = pictures.shape
+    groups = -(-n // SHARERS)
+    padded = np.zeros((groups * SHARERS, height * width), np.uint8)
+    padded[:n] = pictures.reshape(n, -1)
+    together = padded.reshape(groups, SHARERS, -1).transpose(0, 2, 1)
+    words: Words = np.ascontiguousarray(together).view(np.uint64)[..., 0]
+    words = warp(thicken(words, width, how, rng), sources(groups, height, width, how, rng))
+    apart = words[..., None].view(np.uint8).transpose(0, 2, 1)
+    return apart.reshape(-1, height, width)[:n]
+
+
+def sources(groups: int, height: int, width: int, how: Distortions, rng: np.random.Generator) -> Floats:
+    """Where each pixel of a distorted picture comes from: (groups, 2, height, width) float32, row then column."""
+
+    def up_to(limit: float) -> Floats:
+        return rng.uniform(-limit, limit, groups).astype(np.float32)
+
+    angle, shear = np.radians(up_to(how.rotation)), up_to(how.shear)
+    size, stretch = np.exp(up_to(how.scale)), np.exp(up_to(how.stretch) / 2)
+    cos, sin = np.cos(angle), np.sin(angle)
+    # Rotation times slant, then the sizes of the two axes, acting on [row, column] counted from the middle.
+    affine = np.array([[cos - sin * shear, -sin], [sin + cos * shear, cos]]) * [size * stretch, size / stretch]
+    down, across = smoothing(height, how.smoothness), smoothing(width, how.smoothness)
+    knots = rng.standard_normal((groups, 2, down.shape[1], across.shape[1]), np.float32)
+    source = down @ (np.float32(how.elastic) * knots) @ across.T
+    middle = np.array([(height - 1) / 2, (width - 1) / 2], np.float32)
+    row, column = (np.arange(length, dtype=np.float32) - m for length, m in zip((height, width), middle, strict=True))
+    for axis, (per_row, per_column) in enumerate(affine[..., None, None]):
+        start = middle[axis] + up_to(how.shift)[:, None, None]
+        source[:, axis] += per_row * row[:, None] + (per_column * column + start)
+    return np.asarray(source)
+
+
+@cache
+def smoothing(length: int, sigma: float) -> Floats:
+    """The matrix (length, knots) that makes smooth noise of variance 1 from independent noise at the knots."""
+    knots = np.arange(-KNOTS, length + KNOTS, KNOTS)
+    weights = np.exp(-0.5 * ((np.arange(length)[:, None] - knots) / sigma) ** 2)
+    return np.asarray(weights / np.linalg.norm(weights, axis=1, keepdims=True), np.float32)
+
+
+def warp(words: Words, source: Floats) -> Words:
+    """Words (groups, height * width), looked up where ``source`` says, bilinearly and to a sixteenth of a pixel."""
+    groups, _, height, width = source.shape
+    sixteenths = np.empty((2, groups, height * width), np.int32)
+    for axis, length in enumerate((height, width)):
+        sixteenths[axis] = np.clip(source[:, axis] * 16, 0, 16 * (length - 1) - 1).reshape(groups, -1)
+    row, column = sixteenths >> 4
+    down, right = (sixteenths & 15).astype(np.uint64)
+    start = (row * width + column + np.arange(groups)[:, None] * (height * width)).astype(np.intp)
+    both = down * right
+    down, right = 16 * down - both, 16 * right - both
+    corners = [(0, 256 - down - right - both), (1, right), (width, down), (width + 1, both)]
+    flat = words.ravel()
+    return weighted_sum([(flat.take(start + step, mode="clip"), weight) for step, weight in corners])
+
+
+def thicken(words: Words, width: int, how: Distortions, rng: np.random.Generator) -> Words:
+    """Words (groups, height * width), each group blended with its dilation (thicker) or its erosion (thinner)."""
+    amount = rng.uniform(-how.thinness, how.thickness, (len(words), 1))
+    pixels = words.view(np.uint8)
+    thicker, thinner = pixels.copy(), pixels.copy()
+    for step in (SHARERS, SHARERS * width):  # to the pixel beside, to the pixel below
+        for here, there in ((slice(step, None), slice(-step)), (slice(-step), slice(step, None))):
+            np.maximum(thicker[:, here], pixels[:, there], out=thicker[:, here])
+            np.minimum(thinner[:, here], pixels[:, there], out=thinner[:, here])
+    other = np.where(amount > 0, thicker.view(np.uint64), thinner.view(np.uint64))
+    weight = np.rint(256 * np.minimum(abs(amount), 1)).astype(np.uint64)
+    return weighted_sum([(words, 256 - weight), (other, weight)])
+
+
+def weighted_sum(terms: list[tuple[Words, Words]]) -> Words:
+    """Sum of words times integer weights, byte by byte; a byte's weights sum to 256, which stands for 1.
+
+    Four bytes at a time stand 16 bits apart in a word, so that none spills into the next.
+    """
+    even, odd = np.zeros_like(terms[0][0]), np.zeros_like(terms[0][0])
+    for words, weight in terms:
+        even += (words & EVEN) * weight
+        odd += (words >> BYTE & EVEN) * weight
+    return (even >> BYTE & EVEN) | (odd & ~EVEN)

@@ -1,0 +1,122 @@
+"""From a picture to how much ink stands where: the paper, its light and its noise taken away.
+
+Every step takes and returns whole pictures, (height, width).
+"""
+
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from digitnet.arrays import Bytes, Floats
+
+FAINTEST = 20
+"""Grey levels by which ink must differ from paper to count as ink."""
+LARGEST = 400
+"""Pixels of a picture's longer side that are enough to see a digit by."""
+
+Polarity = Literal["auto", "dark", "light"]
+"""What ink looks like against its paper."""
+
+
+def grey_levels(picture: Image.Image) -> Bytes:
+    """Any Pillow picture -> (height, width) uint8 luminance, upright, transparency over a contrasting paper."""
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        return _eight_bits(np.asarray(picture))
+    if not picture.has_transparency_data:
+        # Pillow converts LAB to nothing else, but its lightness is a grey already.
+        grey: Bytes = np.asarray(picture.getchannel("L") if picture.mode == "LAB" else picture.convert("L"))
+        return grey
+    picture = picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
+    alpha = np.asarray(picture.getchannel("A"), np.float32) / 255
+    grey = np.asarray(picture.convert("L"), np.float32)
+    visible = float((grey * alpha).sum() / max(float(alpha.sum()), 1e-6))
+    paper = 255 if visible < 128 else 0
+    return np.rint(grey * alpha + paper * (1 - alpha)).astype(np.uint8)
+
+
+def _eight_bits(levels: np.ndarray) -> Bytes:
+    """Integers beyond 8 bits keep their top 8; floats and anything out of range are stretched from 0 or below."""
+    if levels.dtype == np.uint16:
+        top_byte: Bytes = (levels >> 8).astype(np.uint8)
+        return top_byte
+    finite = np.nan_to_num(levels.astype(np.float64), posinf=0, neginf=0)
+    low, high = min(finite.min(), 0), finite.max()
+    top = next((top for top in (1, 255, 65535) if low >= 0 and high <= top), high - low)
+    return np.asarray((finite - low) * (255 / top), np.uint8)
+
+
+def reduce(grey: Bytes) -> Bytes:
+    """Shrink a picture by averaging until its longer side is LARGEST pixels or less."""
+    height, width = grey.shape
+    scale = LARGEST / max(height, width)
+    if scale >= 1:
+        return grey
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
+
+
+def is_light_on_dark(grey: Bytes) -> bool:
+    """Whether ink is lighter than its paper: paper is the median of the margin, ink what departs furthest from it.
+
+    The margin is an eighth of the picture on every side, so that no thin edge counts as paper. Departures are
+    squared before they are summed: a shadow is wide but shallow, ink is narrow but deep.
+    """
+    is_margin = np.ones(grey.shape, bool)
+    is_margin[tuple(slice(length // 8 + 1, length - length // 8 - 1) for length in grey.shape)] = False
+    departure = grey - np.float32(np.median(grey[is_margin]))
+    return bool(np.square(np.maximum(departure, 0)).sum() > np.square(np.minimum(departure, 0)).sum())
+
+
+def even_light(grey: Bytes) -> Bytes:
+    """How much darker each pixel is than the paper around it: 0 on paper, also where light falls off.
+
+    Paper is the morphological closing, a local maximum and then a local minimum, over half the picture: nothing
+    as narrow as a stroke survives it, and every slope of light does (Gonzalez and Woods, section 9.6.3).
+    """
+    reach = max(grey.shape) // 4 + 1
+    # The maximum is wanted beyond the edges, too, or light that falls off towards one would look like ink there.
+    highest = local_maximum(np.pad(grey, reach), reach, reach)
+    paper = 255 - local_maximum(255 - highest, reach, reach)[reach:-reach, reach:-reach]
+    return np.asarray(paper - grey)
+
+
+def local_maximum(levels: np.ndarray, *reaches: int) -> np.ndarray:
+    """The largest level within so many rows and columns of every pixel, either way."""
+    for axis, reach in enumerate(reaches):
+        padding = [(reach, reach) if axis == padded else (0, 0) for padded in (0, 1)]
+        levels = np.moveaxis(np.pad(levels, padding), axis, 0)
+        length = 1
+        while length < 2 * reach + 1:  # maxima of ever longer stretches, each from two that overlap
+            step = min(length, 2 * reach + 1 - length)
+            levels = np.maximum(levels[:-step], levels[step:])
+            length += step
+        levels = np.moveaxis(levels, 0, axis)
+    return levels
+
+
+def otsu(levels: Bytes) -> int:
+    """The threshold that best splits grey levels into two classes, those above it and the rest (Otsu 1979).
+
+    Best is the largest variance between the classes; a picture of one level gets that level.
+    """
+    counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
+    below = counts.cumsum()
+    above = below[-1] - below
+    mass = (counts * np.arange(256)).cumsum()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (mass / below - (mass[-1] - mass) / above) ** 2
+    if not (between > 0).any():
+        return int(levels.flat[0])
+    return int(np.nanargmax(between))
+
+
+def stretch(strength: Bytes, threshold: int) -> Bytes:
+    """Ink strengths on a scale on which paper is 0, ink is 255 and the threshold between them about half."""
+    is_ink = strength > threshold
+    if not is_ink.any():
+        return np.zeros_like(strength)
+    paper, ink = float(strength[~is_ink].mean()) if not is_ink.all() else 0.0, float(np.median(strength[is_ink]))
+    scaled: Floats = (strength - np.float32(paper)) * np.float32(255 / max(ink - paper, 1))
+    return np.clip(scaled, 0, 255).astype(np.uint8)
