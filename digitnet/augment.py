@@ -52,30 +52,34 @@ class Distortions:
 DISTORTIONS: dict[str, Distortions] = {
     "none": Distortions(),
     "light": Distortions(1.2, 10, 0.1, 0.08, 0.15, 0.9, 4, 0.5, 0.2),
-    "strong": Distortions(2.5, 15, 0.18, 0.15, 0.3, 1.2, 4, 0.9, 0.3),
+    "strong": Distortions(1.0, 15, 0.15, 0.15, 0.25, 1.5, 4.5, 0.5, 0.2),
+    "wide": Distortions(1.2, 15, 0.18, 0.15, 0.3, 1.2, 4, 1.0, 0.3),
 }
 
 
-def distort(pictures: Bytes, how: Distortions, rng: np.random.Generator) -> Bytes:
-    """Grey pictures (n, height, width) uint8 -> the same, distorted, eight by eight in a way of their own.
+def distort(pictures: Bytes, how: Distortions, rng: np.random.Generator, finer: int = 1) -> Bytes:
+    """Grey pictures (n, side, side) uint8 -> the same, distorted, eight by eight in a way of their own.
 
-    What would come from beyond an edge is what stands at that edge.
+    What would come from beyond an edge is what stands at that edge. The copies can have ``finer`` times as many
+    pixels on a side: looked up between the pixels anyway, they keep what another resizing would blur.
     """
-    if how == Distortions():
-        return pictures
-    n, height, width = pictures.shape
+    n, side, _ = pictures.shape
     groups = -(-n // SHARERS)
-    padded = np.zeros((groups * SHARERS, height * width), np.uint8)
+    padded = np.zeros((groups * SHARERS, side * side), np.uint8)
     padded[:n] = pictures.reshape(n, -1)
     together = padded.reshape(groups, SHARERS, -1).transpose(0, 2, 1)
     words: Words = np.ascontiguousarray(together).view(np.uint64)[..., 0]
-    words = warp(thicken(words, width, how, rng), sources(groups, height, width, how, rng))
+    words = warp(thicken(words, side, how, rng), sources(groups, side, finer, how, rng), side)
     apart = words[..., None].view(np.uint8).transpose(0, 2, 1)
-    return apart.reshape(-1, height, width)[:n]
+    return apart.reshape(-1, finer * side, finer * side)[:n]
 
 
-def sources(groups: int, height: int, width: int, how: Distortions, rng: np.random.Generator) -> Floats:
-    """Where each pixel of a distorted picture comes from: (groups, 2, height, width) float32, row then column."""
+def sources(groups: int, side: int, finer: int, how: Distortions, rng: np.random.Generator) -> Floats:
+    """Where each pixel of a distorted picture comes from, counted in pixels of the original, row and column.
+
+    Returns:
+        (groups, 2, finer * side, finer * side) float32.
+    """
 
     def up_to(limit: float) -> Floats:
         return rng.uniform(-limit, limit, groups).astype(np.float32)
@@ -85,47 +89,47 @@ def sources(groups: int, height: int, width: int, how: Distortions, rng: np.rand
     cos, sin = np.cos(angle), np.sin(angle)
     # Rotation times slant, then the sizes of the two axes, acting on [row, column] counted from the middle.
     affine = np.array([[cos - sin * shear, -sin], [sin + cos * shear, cos]]) * [size * stretch, size / stretch]
-    down, across = smoothing(height, how.smoothness), smoothing(width, how.smoothness)
-    knots = rng.standard_normal((groups, 2, down.shape[1], across.shape[1]), np.float32)
-    source = down @ (np.float32(how.elastic) * knots) @ across.T
-    middle = np.array([(height - 1) / 2, (width - 1) / 2], np.float32)
-    row, column = (np.arange(length, dtype=np.float32) - m for length, m in zip((height, width), middle, strict=True))
+    at = ((np.arange(finer * side) + 0.5) / finer - 0.5).astype(np.float32)
+    smooth = smoothing(side, finer, how.smoothness)
+    knots = rng.standard_normal((groups, 2, smooth.shape[1], smooth.shape[1]), np.float32)
+    source = smooth @ (np.float32(how.elastic) * knots) @ smooth.T
+    middle = np.float32((side - 1) / 2)
     for axis, (per_row, per_column) in enumerate(affine[..., None, None]):
-        start = middle[axis] + up_to(how.shift)[:, None, None]
-        source[:, axis] += per_row * row[:, None] + (per_column * column + start)
+        start = middle + up_to(how.shift)[:, None, None]
+        source[:, axis] += per_row * (at - middle)[:, None] + (per_column * (at - middle) + start)
     return np.asarray(source)
 
 
 @cache
-def smoothing(length: int, sigma: float) -> Floats:
-    """The matrix (length, knots) that makes smooth noise of variance 1 from independent noise at the knots."""
-    knots = np.arange(-KNOTS, length + KNOTS, KNOTS)
-    weights = np.exp(-0.5 * ((np.arange(length)[:, None] - knots) / sigma) ** 2)
+def smoothing(side: int, finer: int, sigma: float) -> Floats:
+    """The matrix (finer * side, knots) that makes smooth noise of variance 1 from independent noise at the knots."""
+    knots = np.arange(-KNOTS, side + KNOTS, KNOTS)
+    at = (np.arange(finer * side) + 0.5) / finer - 0.5
+    weights = np.exp(-0.5 * ((at[:, None] - knots) / sigma) ** 2)
     return np.asarray(weights / np.linalg.norm(weights, axis=1, keepdims=True), np.float32)
 
 
-def warp(words: Words, source: Floats) -> Words:
-    """Words (groups, height * width), looked up where ``source`` says, bilinearly and to a sixteenth of a pixel."""
-    groups, _, height, width = source.shape
-    sixteenths = np.empty((2, groups, height * width), np.int32)
-    for axis, length in enumerate((height, width)):
-        sixteenths[axis] = np.clip(source[:, axis] * 16, 0, 16 * (length - 1) - 1).reshape(groups, -1)
+def warp(words: Words, source: Floats, side: int) -> Words:
+    """Words (groups, side * side), looked up where ``source`` says, bilinearly and to a sixteenth of a pixel."""
+    groups = len(source)
+    sixteenths = np.clip(source * 16, 0, 16 * (side - 1) - 1).astype(np.int32)
+    sixteenths = sixteenths.reshape(groups, 2, -1).swapaxes(0, 1)
     row, column = sixteenths >> 4
     down, right = (sixteenths & 15).astype(np.uint64)
-    start = (row * width + column + np.arange(groups)[:, None] * (height * width)).astype(np.intp)
+    start = (row * side + column + np.arange(groups)[:, None] * side**2).astype(np.intp)
     both = down * right
     down, right = 16 * down - both, 16 * right - both
-    corners = [(0, 256 - down - right - both), (1, right), (width, down), (width + 1, both)]
+    corners = [(0, 256 - down - right - both), (1, right), (side, down), (side + 1, both)]
     flat = words.ravel()
     return weighted_sum([(flat.take(start + step, mode="clip"), weight) for step, weight in corners])
 
 
-def thicken(words: Words, width: int, how: Distortions, rng: np.random.Generator) -> Words:
-    """Words (groups, height * width), each group blended with its dilation (thicker) or its erosion (thinner)."""
+def thicken(words: Words, side: int, how: Distortions, rng: np.random.Generator) -> Words:
+    """Words (groups, side * side), each group blended with its dilation (thicker) or its erosion (thinner)."""
     amount = rng.uniform(-how.thinness, how.thickness, (len(words), 1))
     pixels = words.view(np.uint8)
     thicker, thinner = pixels.copy(), pixels.copy()
-    for step in (SHARERS, SHARERS * width):  # to the pixel beside, to the pixel below
+    for step in (SHARERS, SHARERS * side):  # to the pixel beside, to the pixel below
         for here, there in ((slice(step, None), slice(-step)), (slice(-step), slice(step, None))):
             np.maximum(thicker[:, here], pixels[:, there], out=thicker[:, here])
             np.minimum(thinner[:, here], pixels[:, there], out=thinner[:, here])

@@ -107,10 +107,10 @@ def centre(box: Bytes) -> Bytes:
 def binarize(grey: Bytes, ink: Ink) -> Bytes:
     """Normalized pictures (n, 28, 28) uint8 -> ink vectors (n, side * side) uint8 of 0 and 1.
 
-    Other sides than 28 are made from the grey, before it loses its levels.
+    Where the vector's side is another than the picture's, it is made from the grey, before that loses its levels.
     """
-    if ink.side != SIDE:
-        resize = resizing(SIDE, ink.side)
+    if ink.side != grey.shape[1]:
+        resize = resizing(grey.shape[1], ink.side)
         levels: np.ndarray = resize @ grey.astype(np.float32) @ resize.T
     else:
         levels = grey

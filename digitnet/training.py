@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from digitnet.arrays import Bytes, Floats
+from digitnet.arrays import Floats
 from digitnet.augment import DISTORTIONS, distort
 from digitnet.datasets import Dataset
 from digitnet.errors import DigitnetError
 from digitnet.evaluation import evaluate
 from digitnet.habits import with_habits
-from digitnet.ink import binarize
-from digitnet.losses import one_hot
+from digitnet.ink import SIDE, binarize
+from digitnet.losses import CLASSES, one_hot
 from digitnet.model import Model
+from digitnet.nonsense import nonsense
 from digitnet.optimizers import OPTIMIZERS
 from digitnet.recognizer import columns
 
@@ -40,7 +41,9 @@ class Settings:
         default="light", metadata={"help": f"of the digits, anew every epoch: {', '.join(DISTORTIONS)}"}
     )
     habits: float = field(default=0.0, metadata={"help": "share of the 1s and 7s drawn as most of the world does"})
-    dropout: float = field(default=0.0, metadata={"help": "share of the input hidden from the network while it trains"})
+    nonsense: float = field(
+        default=0.0, metadata={"help": "pictures of no digit to be unsure of, a share of the digits"}
+    )
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
@@ -57,8 +60,8 @@ class Settings:
             raise ValueError(f"distortions are {', '.join(DISTORTIONS)}, not {self.distortions!r}")
         if not 0 <= self.habits <= 1:
             raise ValueError("habits is between 0 and 1")
-        if not 0 <= self.dropout < 1:
-            raise ValueError("dropout is at least 0 and below 1")
+        if not 0 <= self.nonsense <= 1:
+            raise ValueError("nonsense is between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -167,19 +170,15 @@ class Training:
             self.model.network.parameters[...] = self.best
 
     def _epoch(self, train: Dataset, validation: Dataset | None, progress: Callable[[int], object]) -> Epoch:
-        settings, network, ink = self.settings, self.model.network, self.model.ink
+        settings, network = self.settings, self.model.network
         order = self.rng.permutation(len(train))
         starts = range(0, len(train), settings.batch_size)
         total_loss, eta = 0.0, 0.0
         norms: tuple[float, ...] = ()
         for number, start in enumerate(starts, start=self.done * len(starts)):
             batch = train[order[start : start + settings.batch_size]]
-            images = (
-                with_habits(batch.images, batch.labels, settings.habits, self.rng) if settings.habits else batch.images
-            )
-            images = distort(images, DISTORTIONS[settings.distortions], self.rng)
-            x = columns(drop_out(binarize(images, ink), settings.dropout, self.rng))
-            total_loss += network.backpropagate(x, one_hot(batch.labels), self._gradient)
+            x, target = self._examples(batch)
+            total_loss += network.backpropagate(x, target, self._gradient)
             self._check(total_loss)
             if start == starts[-1]:
                 norms = tuple(float(np.linalg.norm(part)) for part in network.stretches(self._gradient))
@@ -191,19 +190,24 @@ class Training:
         figures = (after.loss, after.accuracy) if after else (math.nan, math.nan)
         return Epoch(self.done + 1, total_loss / len(train), *figures, eta, norms)
 
+    def _examples(self, batch: Dataset) -> tuple[Floats, Floats]:
+        """What the network gets to see of a mini-batch, and what it should answer: (inputs, n) and (10, n)."""
+        settings, images, target = self.settings, batch.images, one_hot(batch.labels)
+        if settings.habits:
+            images = with_habits(images, batch.labels, settings.habits, self.rng)
+        if settings.distortions != "none":
+            finer = max(1, self.model.ink.side // SIDE)
+            images = distort(images, DISTORTIONS[settings.distortions], self.rng, finer)
+        count = round(settings.nonsense * len(batch))
+        if count:
+            images = np.concatenate([images, nonsense(count, images.shape[1], self.rng)])
+            target = np.concatenate([target, np.full((CLASSES, count), 1 / CLASSES, np.float32)], axis=1)
+        return columns(binarize(images, self.model.ink)), target
+
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):
             problem = f"epoch {self.done + 1}: the loss is no longer finite"
             raise DivergedError(f"{problem}; try a smaller learning rate than {self.peak:g}")
-
-
-def drop_out(vectors: Bytes, share: float, rng: np.random.Generator) -> Bytes | Floats:
-    """Hide a random share of every vector and scale up the rest (Srivastava et al. 2014, section 10)."""
-    if not share:
-        return vectors
-    # A byte is fine enough a die, and four times as fast to throw as a float.
-    kept = vectors * (np.frombuffer(rng.bytes(vectors.size), np.uint8).reshape(vectors.shape) >= round(256 * share))
-    return kept * np.float32(1 / (1 - share))
 
 
 def schedule(done: float, warmup: float) -> float:

@@ -11,6 +11,7 @@ from PIL import Image
 from digitnet import Dataset, evaluate, load
 from digitnet.arrays import Bytes
 from digitnet.augment import DISTORTIONS, SHARERS, Distortions, distort, smoothing, sources, warp, weighted_sum
+from digitnet.ink import Ink, binarize
 from tests.conftest import ROOT
 
 
@@ -29,8 +30,7 @@ def test_no_distortion_changes_nothing(count: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     pictures = rng.integers(0, 256, (count, 28, 28), np.uint8)
     pictures[:, [0, -1]] = pictures[:, :, [0, -1]] = 0
-    same = distort(pictures, Distortions(smoothness=5), rng)
-    assert distort(pictures, DISTORTIONS["none"], rng) is pictures
+    same = distort(pictures, DISTORTIONS["none"], rng)
     # The last row and column lie a sixteenth of a pixel inwards, where there is a neighbour to look up.
     np.testing.assert_array_equal(same[:, :-1, :-1], pictures[:, :-1, :-1])
 
@@ -53,27 +53,27 @@ def test_warp_is_pillows_affine_transform(coefficients: tuple[float, ...], digit
     # Pillow counts from the corner of a pixel, we from its middle.
     offsets = (a, b, c + 0.5 - (a + b) / 2, d, e, f + 0.5 - (d + e) / 2)
     expected = Image.fromarray(picture).transform((28, 28), Image.Transform.AFFINE, offsets, Image.Resampling.BILINEAR)
-    ours = as_picture(warp(as_words(picture), source), (28, 28))
+    ours = as_picture(warp(as_words(picture), source, 28), (28, 28))
     assert picture.any()
     np.testing.assert_allclose(ours.astype(int), np.asarray(expected).astype(int), atol=255 / 16)
 
 
 def test_each_amount_stays_within_its_limit_and_uses_it() -> None:
     row = np.mgrid[:28, :28][0]
-    shifts = sources(4000, 28, 28, Distortions(shift=2), np.random.default_rng(1))[:, 0] - row
+    shifts = sources(4000, 28, 1, Distortions(shift=2), np.random.default_rng(1))[:, 0] - row
     assert 1.99 < abs(shifts).max() <= 2.0001
     assert abs(shifts.mean()) < 0.1
-    turned = sources(4000, 28, 28, Distortions(rotation=10), np.random.default_rng(1))
+    turned = sources(4000, 28, 1, Distortions(rotation=10), np.random.default_rng(1))
     angles = np.degrees(np.arcsin(turned[:, 0, 0, 1] - turned[:, 0, 0, 0]))
     assert 9.9 < abs(angles).max() <= 10.01
 
 
 def test_elastic_fields_are_smooth_and_of_the_size_asked_for() -> None:
-    fields = sources(2000, 28, 28, Distortions(elastic=3, smoothness=5), np.random.default_rng(1))
+    fields = sources(2000, 28, 1, Distortions(elastic=3, smoothness=5), np.random.default_rng(1))
     fields = fields - np.mgrid[:28, :28]
     np.testing.assert_allclose(np.sqrt(np.square(fields).mean(axis=(0, 1))), 3, rtol=0.1)
     assert np.sqrt(np.square(np.diff(fields)).mean()) < 3 / 5
-    np.testing.assert_allclose(np.square(smoothing(28, 4)).sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.square(smoothing(28, 1, 4)).sum(axis=1), 1, rtol=1e-5)
 
 
 def test_strokes_become_thicker_and_thinner(digits: Dataset) -> None:
@@ -98,3 +98,9 @@ def test_distorted_digits_stay_what_they_are(digits: Dataset) -> None:
     light = distort(digits.images, DISTORTIONS["light"], np.random.default_rng(1))
     assert (light != digits.images).any(axis=(1, 2)).all()
     assert evaluate(model, replace(digits, images=light)).accuracy > 0.8
+
+
+def test_finer_copies_are_enlarged_once(digits: Dataset) -> None:
+    fine = distort(digits.images[:100], DISTORTIONS["none"], np.random.default_rng(1), 2)
+    seen = (fine > 127).reshape(100, -1)
+    assert (seen != binarize(digits.images[:100], Ink(side=56))).mean() < 0.003

@@ -77,9 +77,9 @@ def test_every_command_has_help_and_is_in_the_readme(name: str) -> None:
         (["train", "--epochs", "0"], "epochs"),
         (["train", "--learning-rate", "0"], "learning-rate"),
         (["train", "--validation", "1"], "validation"),
-        (["train", "--set", "dropot=0.1"], "there are warmup, dropout, threshold"),
-        (["train", "--set", "dropout=much"], "'much' is no value for dropout"),
-        (["train", "--set", "dropout=1"], "below 1"),
+        (["train", "--set", "habit=0.1"], "there are warmup, distortions, habits, nonsense, threshold"),
+        (["train", "--set", "nonsense=much"], "'much' is no value for nonsense"),
+        (["train", "--set", "distortions=wild"], "none, light, strong, wide, not 'wild'"),
         (["train", "--set", "threshold=300"], "between 0 and 254"),
         (["train", "--set", "threshold"], "'' is no value"),
         (["train", "--early-stop", "3", "--validation", "0"], "--early-stop needs digits"),
@@ -127,12 +127,19 @@ def test_same_seed_same_bytes(run: Run, data: Path, tmp_path: Path) -> None:
 
 def test_settings_reach_the_model(run: Run, data: Path, tmp_path: Path) -> None:
     options = "--layers 256,20,10 --activation tanh --loss square --optimizer momentum --epochs 1 --batch-size 50"
-    rare = "--set threshold=60 --set dropout=0 --set warmup=0.5 --learning-rate 0.02 --validation 0 --seed 3"
+    rare = "--set threshold=60 --set distortions=none --set warmup=0.5 --learning-rate 0.02 --validation 0 --seed 3"
     result = run("train", *options.split(), *rare.split(), "--data", data)
     assert "validation accuracy" not in result.stdout
     model = load(tmp_path / "models" / "digitnet.h5")
     assert (model.ink, model.network.activation, model.network.loss_name) == (Ink(16, 60), "tanh", "square")
-    expected = {"seed": 3, "validation": 0, "epochs": 1, "batch_size": 50, "optimizer": "momentum", "dropout": 0}
+    expected = {
+        "seed": 3,
+        "validation": 0,
+        "epochs": 1,
+        "batch_size": 50,
+        "optimizer": "momentum",
+        "distortions": "none",
+    }
     assert expected.items() <= model.record.items()
 
 

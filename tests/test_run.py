@@ -167,7 +167,7 @@ def test_divergence_keeps_the_last_good_model(digits: Dataset, run: Run, data: P
 
 def test_early_stop_keeps_the_best_epoch(digits: Dataset) -> None:
     model = Model(Network((784, 30, 10)))
-    settings = Settings(epochs=200, early_stop=3, dropout=0, learning_rate=0.01)
+    settings = Settings(epochs=200, early_stop=3, distortions="none", learning_rate=0.01)
     training = Training(model, settings, np.random.default_rng(1))
     snapshots = []
     epochs = []
@@ -201,7 +201,7 @@ def test_log(run: Run, data: Path, tmp_path: Path) -> None:
 def test_gradient_norms_are_those_of_the_gradient(digits: Dataset) -> None:
     """One batch a epoch, and a step too small to matter: the norms are those at the start."""
     model = Model(Network((784, 20, 10)))
-    settings = Settings(epochs=1, batch_size=len(digits), learning_rate=1e-12, dropout=0)
+    settings = Settings(epochs=1, batch_size=len(digits), learning_rate=1e-12, distortions="none")
     epoch = next(fit(model, digits, None, settings))
     gradient = np.empty_like(model.network.parameters)
     x = (digits.images > 127).reshape(len(digits), 784).T.astype(np.float32)

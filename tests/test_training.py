@@ -12,7 +12,7 @@ from digitnet import Dataset, Epoch, Ink, Model, Network, Settings, evaluate, fi
 from digitnet.activations import ACTIVATIONS
 from digitnet.losses import LOSSES
 from digitnet.optimizers import OPTIMIZERS
-from digitnet.training import drop_out, schedule
+from digitnet.training import schedule
 
 
 def trained(sizes: tuple[int, ...], data: Dataset, settings: Settings, **options: str) -> tuple[Model, list[Epoch]]:
@@ -22,7 +22,7 @@ def trained(sizes: tuple[int, ...], data: Dataset, settings: Settings, **options
 
 @pytest.mark.parametrize(("sizes", "epochs", "least"), [((784, 10), 1, 0.80), ((784, 100, 10), 2, 0.92)])
 def test_short_runs_on_mnist_are_sane(mnist: Path, sizes: tuple[int, ...], epochs: int, least: float) -> None:
-    model, _ = trained(sizes, read_dataset(mnist, "train"), Settings(epochs=epochs))
+    model, _ = trained(sizes, read_dataset(mnist, "train"), Settings(epochs=epochs, batch_size=128, distortions="none"))
     assert evaluate(model, read_dataset(mnist, "test")).accuracy > least
 
 
@@ -30,7 +30,7 @@ def test_short_runs_on_mnist_are_sane(mnist: Path, sizes: tuple[int, ...], epoch
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if name != "identity"])
 def test_every_combination_learns(digits: Dataset, activation: str, loss: str, optimizer: str) -> None:
-    settings = Settings(epochs=20, batch_size=32, optimizer=optimizer)
+    settings = Settings(epochs=20, batch_size=32, optimizer=optimizer, distortions="none")
     _, epochs = trained((784, 40, 10), digits, settings, activation=activation, loss=loss)
     assert epochs[-1].loss < epochs[0].loss
     assert epochs[-1].validation_accuracy > 0.7  # square error through sigmoids is slow
@@ -72,15 +72,6 @@ def test_schedule_rises_then_falls_however_long(steps: int, warmup: float) -> No
     assert all(a >= b for a, b in pairwise(shares[turn:]))
 
 
-def test_drop_out_hides_a_share_and_keeps_the_mean() -> None:
-    vectors = np.ones((50, 784), np.uint8)
-    dropped = drop_out(vectors, 0.2, np.random.default_rng(1))
-    assert dropped.dtype == np.float32
-    assert set(np.unique(dropped)) == {0, np.float32(1.25)}
-    assert dropped.mean() == pytest.approx(1, abs=0.02)
-    assert drop_out(vectors, 0, np.random.default_rng(1)) is vectors
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -91,7 +82,9 @@ def test_drop_out_hides_a_share_and_keeps_the_mean() -> None:
         {"learning_rate": float("nan")},
         {"warmup": 1.5},
         {"warmup": float("nan")},
-        {"dropout": 1.0},
+        {"distortions": "wild"},
+        {"habits": -0.1},
+        {"nonsense": 1.1},
     ],
 )
 def test_refuses_settings_out_of_range(wrong: dict[str, object]) -> None:

@@ -6,16 +6,16 @@ import click
 
 PRESETS: dict[str, dict[str, Any]] = {
     "best": {
-        "layers": "784,1500,1000,500,10",
-        "epochs": 150,
+        "layers": "3136,1200,800,400,10",
+        "epochs": 250,
         "validation": 0.02,
         "rare": ("distortions=strong",),
     },
     "pretrained": {
         "layers": "784,1000,700,500,10",
-        "epochs": 100,
+        "epochs": 200,
         "validation": 0.02,
-        "rare": ("distortions=strong",),
+        "rare": ("distortions=wide", "habits=0.4", "nonsense=0.06"),
     },
 }
 """What each stands for, by the names of the command's parameters."""
