@@ -12,6 +12,8 @@ from digitnet.paper import local_maximum, otsu
 
 MARGIN = 0.2
 """Share of the picture, from each edge, in which a frame may lie."""
+SPAN = 0.7
+"""Share of the picture's width or height that a side of a frame takes up."""
 SPECK = 0.03
 """Share of the largest piece's ink below which a piece is dirt."""
 APART = 0.25
@@ -25,16 +27,17 @@ FINE = 80
 def without_frame(strength: Bytes) -> Bytes:
     """Erase the lines of a box that is printed around the digit, where at least two sides of one are seen."""
     height, width = strength.shape
+    if 2 * min(height, width) < max(height, width):
+        return strength  # cut out so narrowly, a 1 would be a frame
     is_ink = strength > otsu(strength)
+    is_thin = is_ink & ~opening(is_ink, *[max(height, width) // 32 + 1] * 2)
     frame, sides = np.zeros_like(is_ink), 0
     for axis, across in ((0, width), (1, height)):
-        reach = across // 8
-        reaches = (0, reach) if axis == 0 else (reach, 0)
-        lines = local_maximum(~local_maximum(~is_ink, *reaches), *reaches) & is_ink
+        lines = opening(is_thin, *((0, across // 6) if axis == 0 else (across // 6, 0)))
         band = int(MARGIN * strength.shape[axis])
         for side in (slice(0, band), slice(strength.shape[axis] - band, None)):
             part = (side, slice(None)) if axis == 0 else (slice(None), side)
-            if lines[part].any(axis=axis).mean() > 0.7:
+            if lines[part].any(axis=axis).mean() > SPAN:
                 frame[part] |= lines[part]
                 sides += 1
     if sides < 2:
@@ -42,6 +45,11 @@ def without_frame(strength: Bytes) -> Bytes:
     rim = 1 + max(strength.shape) // 100
     rest: Bytes = np.where(local_maximum(frame, rim, rim), 0, strength).astype(np.uint8)
     return rest if rest.max() > 0 else strength
+
+
+def opening(mask: np.ndarray, *reaches: int) -> np.ndarray:
+    """What is left of a mask where a rectangle of so many rows and columns either way fits in."""
+    return local_maximum(~local_maximum(~mask, *reaches), *reaches)
 
 
 def largest_piece_and_its_neighbours(strength: Bytes) -> Bytes:

@@ -4,6 +4,7 @@
 Distortions act on the grey. ``binarize`` turns grey into the vector of ink (1) and no ink (0) that a network sees.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -49,14 +50,32 @@ def normalize(picture: Image.Image, polarity: Polarity = "auto") -> Bytes:
     Raises:
         OSError: the picture's pixels cannot be decoded.
     """
+    *_, (_, grey) = stages(picture, polarity)
+    return grey
+
+
+def stages(picture: Image.Image, polarity: Polarity = "auto") -> Iterator[tuple[str, Bytes]]:
+    """What :func:`normalize` does, step by step: each stage's name and grey levels, the last one's 28x28.
+
+    Raises:
+        OSError: the picture's pixels cannot be decoded.
+    """
     grey = reduce(grey_levels(picture))
+    yield "grey", grey
     if polarity == "light" or (polarity == "auto" and is_light_on_dark(grey)):
         grey = 255 - grey
-    strength = largest_piece_and_its_neighbours(without_frame(even_light(grey)))
+    strength = even_light(grey)
+    yield "strength", strength
+    strength = largest_piece_and_its_neighbours(without_frame(strength))
     threshold = otsu(strength)
     if strength.max() < FAINTEST or strength[strength > threshold].mean() < FAINTEST:
-        return np.zeros((SIDE, SIDE), np.uint8)
-    return centre(fit_box(thicken(cut_out(stretch(strength, threshold)))))
+        yield "blank", np.zeros((SIDE, SIDE), np.uint8)
+        return
+    digit = cut_out(stretch(strength, threshold))
+    yield "digit", digit
+    thick = thicken(digit)
+    yield "thick", thick
+    yield "normalized", centre(fit_box(thick))
 
 
 def cut_out(strength: Bytes) -> Bytes:

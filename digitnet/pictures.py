@@ -11,6 +11,8 @@ from PIL import Image, UnidentifiedImageError
 from digitnet.arrays import Bytes
 from digitnet.errors import DigitnetError
 
+HEIC = ".heic"
+
 
 def open_picture(source: str | os.PathLike[str] | bytes) -> Image.Image:
     """Decode a file, or the bytes of one, completely.
@@ -25,13 +27,34 @@ def open_picture(source: str | os.PathLike[str] | bytes) -> Image.Image:
                 picture.load()
             return picture
     except UnidentifiedImageError:
-        raise DigitnetError("not a picture that Pillow can read") from None
+        if not _is_heic(source) or HEIC in Image.registered_extensions():
+            raise DigitnetError("not a picture that Pillow can read") from None
+        _learn_heic()
+        return open_picture(source)
     except OSError as error:
         raise DigitnetError(error.strerror or f"damaged picture ({_one_line(error)})") from None
     except MemoryError:
         raise DigitnetError("too large a picture for this machine's memory") from None
     except Exception as error:  # a damaged file can raise nearly anything in Pillow's decoders
         raise DigitnetError(f"damaged picture ({_one_line(error)})") from None
+
+
+def _is_heic(source: str | os.PathLike[str] | bytes) -> bool:
+    """Whether the file type box at its start names one of HEIF's brands (ISO/IEC 23008-12, section 10)."""
+    if isinstance(source, bytes):
+        start = source[:12]
+    else:
+        with open(source, "rb") as file:
+            start = file.read(12)
+    return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+
+
+def _learn_heic() -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise DigitnetError("a HEIC picture; pip install 'digitnet[heic]' and it can be read") from None
+    register_heif_opener()
 
 
 def _one_line(error: Exception) -> str:
@@ -44,7 +67,7 @@ def list_folder(folder: str, recursive: bool = False) -> Iterator[str]:
     Raises:
         OSError: the folder cannot be read.
     """
-    extensions = Image.registered_extensions()
+    extensions = {*Image.registered_extensions(), HEIC}
     names = sorted(os.listdir(folder))
     for name in names:
         path = os.path.join(folder, name)

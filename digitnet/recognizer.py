@@ -1,13 +1,13 @@
 """Pictures in, digits out."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from digitnet.arrays import Bytes, Floats
-from digitnet.ink import binarize, normalize
+from digitnet.ink import binarize, stages
 from digitnet.model import Model
 from digitnet.paper import Polarity
 from digitnet.pictures import open_picture
@@ -21,7 +21,7 @@ class Prediction(NamedTuple):
 
     Attributes:
         digit: 0 to 9, or None if there is no answer.
-        confidence: of that digit, 0 to 1; 0 without an answer.
+        confidence: of the likeliest digit, 0 to 1; 0 without ink.
         confidences: of each digit, 0 to 9.
         seen: (side, side) uint8 of 0 and 1, the ink that the network saw.
         reason: why there is no answer.
@@ -45,10 +45,11 @@ class Recognizer:
     Args:
         model: a network and its ink settings.
         polarity: what ink looks like on the pictures to come: "dark", "light", or found for each by itself.
+        min_confidence: below it there is no answer.
     """
 
-    def __init__(self, model: Model, polarity: Polarity = "auto") -> None:
-        self.model, self.polarity = model, polarity
+    def __init__(self, model: Model, polarity: Polarity = "auto", min_confidence: float = 0) -> None:
+        self.model, self.polarity, self.min_confidence = model, polarity, min_confidence
 
     def read(self, source: str | os.PathLike[str] | bytes) -> Prediction:
         """Read one picture, from a file or from the bytes of one.
@@ -64,7 +65,16 @@ class Recognizer:
         Raises:
             DigitnetError: it cannot be decoded.
         """
-        return normalize(open_picture(source), self.polarity)
+        *_, (_, grey) = self.stages(source)
+        return grey
+
+    def stages(self, source: str | os.PathLike[str] | bytes) -> Iterator[tuple[str, Bytes]]:
+        """Open a picture and normalize it step by step, see :func:`digitnet.ink.stages`.
+
+        Raises:
+            DigitnetError: it cannot be decoded.
+        """
+        return stages(open_picture(source), self.polarity)
 
     def predict(self, greys: Sequence[Bytes]) -> list[Prediction]:
         """Read normalized pictures, all of them through the network at once."""
@@ -76,8 +86,10 @@ class Recognizer:
             pixels = ink.reshape(side, side)
             if digit == NO_DIGIT:
                 predictions.append(Prediction(None, 0.0, (0.0,) * len(ys), pixels, "no ink found"))
-            else:
-                predictions.append(Prediction(int(digit), float(ys[digit]), tuple(map(float, ys)), pixels))
+                continue
+            sure = ys[digit] >= self.min_confidence
+            answer, reason = (int(digit), None) if sure else (None, "unsure")
+            predictions.append(Prediction(answer, float(ys[digit]), tuple(map(float, ys)), pixels, reason))
         return predictions
 
 

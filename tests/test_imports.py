@@ -25,6 +25,7 @@ FLOORS = [
 ]
 """From the top of the house to its cellar; a module imports only from floors below its own."""
 HOMES = {
+    "pillow_heif": {"pictures"},
     "PIL": {"digit", "ink", "paper", "pictures"},
     "h5py": {"modelfile"},
     "urllib": {"fetch"},

@@ -1,7 +1,10 @@
 """Picture files."""
 
 import os
+import subprocess
+import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +31,33 @@ def test_refuses_damaged_pictures_in_one_line(tmp_path: Path, content: bytes, pr
     with pytest.raises(DigitnetError, match=problem) as error:
         open_picture(path)
     assert "\n" not in str(error.value)
+
+
+def test_heic_needs_the_extra_and_works_with_it(tmp_path: Path) -> None:
+    script = """if True:
+        import sys
+        from pathlib import Path
+        from digitnet import DigitnetError
+        from digitnet.pictures import list_folder, open_picture
+        path, hide = Path(sys.argv[1]), sys.argv[2] == "hide"
+        if hide:
+            sys.modules["pillow_heif"] = None
+        assert list(list_folder(str(path.parent))) == [str(path)]
+        for source in (path, path.read_bytes()):
+            try:
+                print(open_picture(source).size)
+            except DigitnetError as error:
+                print(error)
+    """
+    make = "import sys, pillow_heif; from PIL import Image; pillow_heif.register_heif_opener(); "
+    make += "Image.open(sys.argv[1]).save(sys.argv[2])"
+    path = tmp_path / "7.heic"
+    run = partial(subprocess.run, check=True, capture_output=True, text=True)
+    run([sys.executable, "-c", make, EXAMPLES / "7.png", path])
+    assert run([sys.executable, "-c", script, path, "show"]).stdout == "(200, 200)\n" * 2
+    assert "pip install 'digitnet[heic]'" in run([sys.executable, "-c", script, path, "hide"]).stdout
+    path.write_bytes(path.read_bytes()[:100])
+    assert "(" not in run([sys.executable, "-c", script, path, "show"]).stdout.replace("(s)", "")
 
 
 def test_refuses_what_is_not_there(tmp_path: Path) -> None:

@@ -15,8 +15,10 @@ from digitnet.cli.names import STDIN, Complain, in_order
 from digitnet.cli.options import find_model, model_option
 from digitnet.cli.output import FORMATS, Row, Writer, drawing, escape
 from digitnet.errors import DigitnetError
+from digitnet.ink import Ink, binarize
 from digitnet.modelfile import load
 from digitnet.paper import Polarity
+from digitnet.pictures import save_grey
 from digitnet.recognizer import Recognizer
 
 BATCH = 256
@@ -44,7 +46,20 @@ BATCH_SECONDS = 0.25
     show_default=True,
     help="What ink looks like against its paper.",
 )
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=0,
+    show_default=True,
+    help='Answer "?" below it.',
+)
 @click.option("--show", is_flag=True, help="Draw on stderr what the network saw.")
+@click.option(
+    "--save-inputs",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write each stage from picture to ink as a picture.",
+)
 def command(
     pictures: tuple[str, ...],
     model: Path | None,
@@ -53,7 +68,9 @@ def command(
     recursive: bool,
     format: str,
     polarity: Polarity,
+    min_confidence: float,
     show: bool,
+    save_inputs: Path | None,
 ) -> int:
     """Read the digit in each of PICTURES: files, folders, or - for a picture on stdin.
 
@@ -68,8 +85,10 @@ def command(
         raise click.UsageError("-0 goes with --files-from.")
     if STDIN in pictures and files_from == STDIN:
         raise click.UsageError("stdin cannot be both a picture (-) and a list of names (--files-from -).")
-    recognizer = Recognizer(load(find_model(model)), polarity)
+    recognizer = Recognizer(load(find_model(model)), polarity, min_confidence)
     failures = 0
+    if save_inputs:
+        save_inputs.mkdir(parents=True, exist_ok=True)
 
     def complain(path: str, error: object) -> None:
         nonlocal failures
@@ -81,7 +100,7 @@ def command(
     single = len(pictures) == 1 and files_from is None and not os.path.isdir(pictures[0])
     writer = Writer(sys.stdout, format, single)
     names = in_order(pictures, files_from, b"\0" if null else b"\n", recursive, complain)
-    for rows in batches(recognizer, names, complain):
+    for rows in batches(recognizer, names, complain, save_inputs):
         for path, prediction in rows if show else ():
             click.echo(f"{escape(path)}:\n{drawing(prediction)}", err=True)
         writer.write(rows)
@@ -89,18 +108,24 @@ def command(
     return 1 if failures else 0
 
 
-def batches(recognizer: Recognizer, names: Iterator[str | None], complain: Complain) -> Iterator[list[Row]]:
+def batches(
+    recognizer: Recognizer, names: Iterator[str | None], complain: Complain, save_inputs: Path | None
+) -> Iterator[list[Row]]:
     """Read pictures in the order of their names, a batch through the network at once.
 
     A batch closes when it is full, has been open for a while, or a name is None: no further one is waiting.
     """
     paths: list[str] = []
     greys: list[Bytes] = []
-    opened = 0.0
+    opened, number = 0.0, itertools.count(1)
     for name in itertools.chain(names, [None]):
         if name is not None:
             try:
-                grey = recognizer.normalize(sys.stdin.buffer.read() if name == STDIN else name)
+                stages = recognizer.stages(sys.stdin.buffer.read() if name == STDIN else name)
+                if save_inputs:
+                    start = save_inputs / f"{next(number):05}-{Path(name).stem}"
+                    stages = saved(stages, start, recognizer.model.ink)
+                *_, (_, grey) = stages
             except DigitnetError as error:
                 complain(name, error)
                 continue
@@ -110,3 +135,13 @@ def batches(recognizer: Recognizer, names: Iterator[str | None], complain: Compl
         if paths and (name is None or len(paths) == BATCH or time.monotonic() > opened + BATCH_SECONDS):
             yield list(zip(paths, recognizer.predict(greys), strict=True))
             paths, greys = [], []
+
+
+def saved(stages: Iterator[tuple[str, Bytes]], start: Path, ink: Ink) -> Iterator[tuple[str, Bytes]]:
+    """Pass stages on, each and the ink at last written as a picture whose name begins with ``start``."""
+    step = 0
+    for step, (stage, grey) in enumerate(stages, start=1):
+        save_grey(start.with_name(f"{start.name}-{step}-{stage}.png"), grey)
+        yield stage, grey
+    seen = binarize(grey[None], ink).reshape(ink.side, ink.side)
+    save_grey(start.with_name(f"{start.name}-{step + 1}-ink.png"), 255 * seen)

@@ -1,0 +1,74 @@
+"""Which of the ink is the digit."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digitnet import Dataset
+from digitnet.arrays import Bytes
+from digitnet.digit import PEN, largest_piece_and_its_neighbours, thicken, without_frame
+
+
+def enlarged(digit: Bytes) -> Bytes:
+    size = digit.shape[1] * 8, digit.shape[0] * 8
+    return np.asarray(Image.fromarray(digit).resize(size, Image.Resampling.BILINEAR))
+
+
+def boxed(strength: Bytes, *sides: str, faint: float = 1.0) -> Bytes:
+    """A digit within two thin black lines on each side named."""
+    frame = np.pad((strength * faint).astype(np.uint8), 20)
+    for side in sides:
+        for at in (5, 10):
+            lines = {"top": frame[at : at + 2], "bottom": frame[-at - 2 : -at]}
+            lines |= {"left": frame[:, at : at + 2], "right": frame[:, -at - 2 : -at]}
+            lines[side][...] = 255
+    return frame
+
+
+@pytest.mark.parametrize("sides", [("left", "right"), ("left", "bottom"), ("top", "bottom", "left", "right")])
+def test_frames_go_and_digits_stay(digits: Dataset, sides: tuple[str, ...]) -> None:
+    for digit in digits.images[:20]:
+        pencil = enlarged(digit)
+        rest = without_frame(boxed(pencil, *sides, faint=0.4))
+        np.testing.assert_array_equal(rest[20:-20, 20:-20], (pencil * 0.4).astype(np.uint8))
+        edge = rest.copy()
+        edge[20:-20, 20:-20] = 0
+        assert not edge.any()
+
+
+def test_a_digit_alone_is_no_frame(digits: Dataset) -> None:
+    for digit in digits.images[:500]:
+        rows, columns = np.nonzero(digit)
+        tight = enlarged(digit[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1])
+        np.testing.assert_array_equal(without_frame(tight), tight)
+
+
+def test_specks_and_far_pieces_go_and_near_ones_stay() -> None:
+    strength = np.zeros((100, 100), np.uint8)
+    strength[30:70, 40:60] = 200  # the digit
+    strength[22:26, 40:60] = 180  # its bar
+    strength[14:18, 40:60] = 180  # and what is near that one
+    strength[80:82, 80:82] = 255  # a speck
+    strength[0:100, 0:3] = 255  # an edge
+    kept = largest_piece_and_its_neighbours(strength)
+    assert kept[30:70, 40:60].all()
+    assert kept[22:26, 40:60].all()
+    assert kept[14:18, 40:60].all()
+    assert not kept[80:82, 80:82].any()
+    assert not kept[:, 0:3].any()
+
+
+@pytest.mark.parametrize("side", [20, 80, 300])
+@pytest.mark.parametrize("width", [1, 2])
+def test_hairlines_become_as_thick_as_a_pen(side: int, width: int) -> None:
+    strength = np.zeros((side, side), np.uint8)
+    strength[:, :width] = strength[:, -width:] = 255
+    thick = thicken(strength)
+    middle = thick[len(thick) // 2] > 127
+    assert middle.sum() / 2 / len(thick) == pytest.approx(max(PEN, width / side), rel=0.35)
+
+
+def test_thick_strokes_stay() -> None:
+    strength = np.zeros((100, 100), np.uint8)
+    strength[:, 40:60] = 255
+    np.testing.assert_array_equal(thicken(strength), strength)
