@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format test-interop dist figures bench pretrained hooks clean
+.PHONY: help demo test lint format test-interop dist figures bench grid best pretrained hooks clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,15 +58,24 @@ dist: $(VENV)/.dev  ## build wheel and sdist, look inside, install the wheel els
 
 figures: $(VENV)/.installed  ## measure the README's figures (10 minutes); PHOTOS=folder adds pictures of yours
 	$(BIN)/digitnet fetch
-	$(BIN)/python benchmarks/figures.py $(PHOTOS)
+	$(BIN)/python -m benchmarks.figures $(PHOTOS)
 
 bench: $(VENV)/.bench  ## time training against PyTorch and scikit-learn (10 minutes; installs them)
 	$(BIN)/digitnet fetch
 	$(BIN)/python benchmarks/engine.py
 
-pretrained: $(VENV)/.installed  ## train the model that ships
+grid: $(VENV)/.installed  ## draw digits as each kind of distortion makes them, to distortions.png
 	$(BIN)/digitnet fetch
-	$(BIN)/digitnet train --layers 784,128,10 --output models/pretrained.h5
+	$(BIN)/python -m benchmarks.grid
+
+best: $(VENV)/.installed  ## train the best single network to models/best.h5 and evaluate it (an hour)
+	$(BIN)/digitnet fetch
+	$(BIN)/digitnet train --preset best --output models/best.h5
+	$(BIN)/digitnet eval --model models/best.h5
+
+pretrained: $(VENV)/.installed  ## train the model that ships (25 minutes)
+	$(BIN)/digitnet fetch
+	$(BIN)/digitnet train --preset pretrained --output models/pretrained.h5
 
 hooks: $(VENV)/.dev  ## check style and types before each commit
 	$(BIN)/pre-commit install

@@ -30,7 +30,8 @@ def without_frame(strength: Bytes) -> Bytes:
     if 2 * min(height, width) < max(height, width):
         return strength  # cut out so narrowly, a 1 would be a frame
     is_ink = strength > otsu(strength)
-    is_thin = is_ink & ~opening(is_ink, *[max(height, width) // 32 + 1] * 2)
+    pen = max(height, width) // 32 + 1
+    is_thin = is_ink & ~opening(is_ink, pen, pen)
     frame, sides = np.zeros_like(is_ink), 0
     for axis, across in ((0, width), (1, height)):
         lines = opening(is_thin, *((0, across // 6) if axis == 0 else (across // 6, 0)))
@@ -47,9 +48,9 @@ def without_frame(strength: Bytes) -> Bytes:
     return rest if rest.max() > 0 else strength
 
 
-def opening(mask: np.ndarray, *reaches: int) -> np.ndarray:
+def opening(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """What is left of a mask where a rectangle of so many rows and columns either way fits in."""
-    return local_maximum(~local_maximum(~mask, *reaches), *reaches)
+    return local_maximum(~local_maximum(~mask, rows, columns), rows, columns)
 
 
 def largest_piece_and_its_neighbours(strength: Bytes) -> Bytes:

@@ -82,18 +82,19 @@ def even_light(grey: Bytes) -> Bytes:
     return np.asarray(paper - grey)
 
 
-def local_maximum(levels: np.ndarray, *reaches: int) -> np.ndarray:
-    """The largest level within so many rows and columns of every pixel, either way."""
-    for axis, reach in enumerate(reaches):
-        padding = [(reach, reach) if axis == padded else (0, 0) for padded in (0, 1)]
-        levels = np.moveaxis(np.pad(levels, padding), axis, 0)
+def local_maximum(levels: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """The largest level within so many rows and columns of every pixel, either way; 0 beyond the edges."""
+    height, width = levels.shape
+    widest = np.zeros((height + 2 * rows, width + 2 * columns), levels.dtype)
+    widest[rows : rows + height, columns : columns + width] = levels
+    for axis, reach in enumerate((rows, columns)):
         length = 1
         while length < 2 * reach + 1:  # maxima of ever longer stretches, each from two that overlap
             step = min(length, 2 * reach + 1 - length)
-            levels = np.maximum(levels[:-step], levels[step:])
+            both = (widest[:-step], widest[step:]) if axis == 0 else (widest[:, :-step], widest[:, step:])
+            widest = np.maximum(*both)
             length += step
-        levels = np.moveaxis(levels, 0, axis)
-    return levels
+    return widest
 
 
 def otsu(levels: Bytes) -> int:

@@ -1,0 +1,60 @@
+"""Pictures made up to measure the chain from picture to ink: digits on paper, and what is no digit at all."""
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from digitnet.arrays import Bytes, Floats
+
+
+def on_paper(digit: Bytes, rng: np.random.Generator) -> Image.Image:
+    """A digit of MNIST, 2 to 10 times as large and turned up to 8 degrees, somewhere on a sheet.
+
+    The paper has grain and light that falls off; the ink covers 40 to 95 % of it; half of all are negatives.
+    """
+    side = 28 * int(rng.integers(2, 11))
+    ink = Image.fromarray(digit).resize((side, side), Image.Resampling.BICUBIC)
+    ink = ink.rotate(rng.uniform(-8, 8), Image.Resampling.BICUBIC)
+    height, width = (int(side * share) for share in rng.uniform(1, 1.6, 2))
+    rows, columns = np.mgrid[:height, :width] / np.array([height, width])[:, None, None]
+    angle = rng.uniform(0, 2 * np.pi)
+    light = rng.uniform(150, 250) + rng.uniform(0, 40) * (np.cos(angle) * columns + np.sin(angle) * rows)
+    cover = np.zeros((height, width))
+    top, left = rng.integers(0, height - side + 1), rng.integers(0, width - side + 1)
+    cover[top : top + side, left : left + side] = np.asarray(ink) / 255
+    paper = (light + rng.normal(0, rng.uniform(0, 5), cover.shape)) * (1 - cover * rng.uniform(0.4, 0.95))
+    return _picture(paper if rng.random() < 0.5 else 255 - paper)
+
+
+def no_digit(rng: np.random.Generator) -> Image.Image:
+    """A blank sheet, a slope of light, noise, clouds, stripes, checks, dots, rings or blots."""
+    side = int(rng.integers(28, 300))
+    rows, columns = np.mgrid[:side, :side] / side
+    noise = rng.normal(size=(side, side))
+    angle, cycles = rng.uniform(0, np.pi), rng.uniform(2, 20)
+    kinds: list[Callable[[], Floats]] = [
+        lambda: rng.uniform(0, 255) + rng.uniform(0, 3) * noise,
+        lambda: 128 + 200 * (rng.uniform(-1, 1) * rows + rng.uniform(-1, 1) * columns) + 2 * noise,
+        lambda: rng.uniform(0, 255, (side, side)),
+        lambda: 128 + rng.uniform(10, 60) * noise,
+        lambda: 128 + 60 * _smooth(noise, side / rng.uniform(5, 30)),
+        lambda: 128 + 127 * np.sin(2 * np.pi * cycles * (columns * np.cos(angle) + rows * np.sin(angle))),
+        lambda: 255.0 * (((rows * cycles).astype(int) + (columns * cycles).astype(int)) % 2),
+        lambda: 255 - 255.0 * (_smooth((rng.random((side, side)) < 20 / side**2).astype(float), side / 30) > 1),
+        lambda: 128 + 80 * np.sin(40 * np.hypot(rows - 0.5, rng.uniform(0.5, 2) * (columns - 0.5)) + noise / 8),
+        lambda: 255.0 * (_smooth(noise, rng.uniform(1, side / 8)) > 0),
+    ]
+    return _picture(kinds[rng.integers(len(kinds))]())
+
+
+def _smooth(levels: Floats, sigma: float) -> Floats:
+    """Blurred by a Gaussian and brought to standard deviation 1."""
+    at = np.arange(len(levels))
+    blur = np.exp(-0.5 * ((at - at[:, None]) / sigma) ** 2)
+    smooth = blur @ levels @ blur
+    return np.asarray(smooth / smooth.std())
+
+
+def _picture(levels: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
