@@ -2,9 +2,9 @@
 
 Five lines build, train, keep and use one (after ``digitnet fetch``)::
 
-    from digitnet import Model, Network, Recognizer, fit, load, read_dataset, save
+    from digitnet import Model, Network, Recognizer, Settings, fit, load, read_dataset, save
     model = Model(Network((784, 100, 10)))
-    epochs = list(fit(model, read_dataset("data", "train")))
+    epochs = list(fit(model, read_dataset("data", "train"), settings=Settings(epochs=5)))
     save(model, "mine.h5")
     print(Recognizer(load("mine.h5")).read("my_digit.png").digit)
 """

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from digitnet.arrays import Bytes, Floats
 from digitnet.datasets import Dataset
 from digitnet.ink import binarize
 from digitnet.losses import CLASSES, one_hot
@@ -11,6 +12,8 @@ from digitnet.model import Model
 from digitnet.recognizer import NO_DIGIT, answers, columns
 
 BATCH = 1000
+BINS = 15
+"""Of confidence, for calibration."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,28 @@ class Evaluation:
         """(10,) of all pictures of a digit, the share that were read as it; NaN without such a picture."""
         return _share(self.confusion.diagonal(), np.bincount(self.labels, minlength=CLASSES))
 
+    @property
+    def reliability(self) -> np.ndarray:
+        """(15, 3) for answers by confidence, 0 to 1/15 first: how many, mean confidence, share that were right."""
+        answered = self.digits != NO_DIGIT
+        confidences, right = self.confidences[answered], (self.digits == self.labels)[answered]
+        bins = np.minimum((confidences * BINS).astype(int), BINS - 1)
+        counts = np.bincount(bins, minlength=BINS)
+        sums = [np.bincount(bins, weights, BINS) for weights in (confidences, right)]
+        return np.stack([counts, *(_share(part, counts) for part in sums)], axis=1)
+
+    @property
+    def calibration_error(self) -> float:
+        """How far confidence and accuracy are apart, mean over answers (Guo et al. 2017, equation 3); NaN without."""
+        counts, confidence, accuracy = self.reliability[self.reliability[:, 0] > 0].T
+        return float((counts * abs(confidence - accuracy)).sum() / counts.sum()) if len(counts) else float("nan")
+
+    def rejecting(self, confidence: float) -> tuple[float, float]:
+        """Share of digits not answered with at least this confidence, and accuracy of the others (NaN without)."""
+        kept = (self.confidences >= confidence) & (self.digits != NO_DIGIT)
+        right = (self.digits == self.labels)[kept]
+        return 1 - float(kept.mean()), float(right.mean()) if len(right) else float("nan")
+
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     shares = np.full(len(part), np.nan)
@@ -74,15 +99,19 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return shares
 
 
+def outputs(model: Model, images: Bytes) -> tuple[Floats, np.ndarray]:
+    """Grey digits (n, 28, 28), at least one -> the network's z (10, n), and whether each had any ink (n,)."""
+    zs, inked = [], []
+    for start in range(0, len(images), BATCH):
+        vectors = binarize(images[start : start + BATCH], model.ink)
+        zs.append(model.network.forward(columns(vectors)))
+        inked.append(vectors.any(axis=1))
+    return np.concatenate(zs, axis=1), np.concatenate(inked)
+
+
 def evaluate(model: Model, dataset: Dataset) -> Evaluation:
-    """Read every digit of a data set that is not empty, a batch at a time."""
-    digits, confidences, total = [], [], 0.0
-    for start in range(0, len(dataset), BATCH):
-        batch = dataset[start : start + BATCH]
-        vectors = binarize(batch.images, model.ink)
-        z = model.network.forward(columns(vectors))
-        y = model.network.loss.output(z)
-        digits.append(answers(vectors, y))
-        confidences.append(y.max(axis=0))
-        total += float(model.network.loss.value(z, one_hot(batch.labels)).sum(dtype=np.float64))
-    return Evaluation(dataset.labels, np.concatenate(digits), np.concatenate(confidences), total)
+    """Read every digit of a data set that is not empty."""
+    z, inked = outputs(model, dataset.images)
+    y = model.network.loss.output(z)
+    total = float(model.network.loss.value(z, one_hot(dataset.labels)).sum(dtype=np.float64))
+    return Evaluation(dataset.labels, answers(inked, y), y.max(axis=0), total)

@@ -82,7 +82,7 @@ class Recognizer:
         confidences = self.model.network(columns(seen))
         side = self.model.ink.side
         predictions = []
-        for digit, ys, ink in zip(answers(seen, confidences), confidences.T, seen, strict=True):
+        for digit, ys, ink in zip(answers(seen.max(axis=1) > 0, confidences), confidences.T, seen, strict=True):
             pixels = ink.reshape(side, side)
             if digit == NO_DIGIT:
                 predictions.append(Prediction(None, 0.0, (0.0,) * len(ys), pixels, "no ink found"))
@@ -98,6 +98,6 @@ def columns(vectors: Bytes | Floats) -> Floats:
     return vectors.astype(np.float32).T
 
 
-def answers(vectors: Bytes, confidences: Floats) -> np.ndarray:
-    """Ink vectors (n, inputs) and confidences (10, n) -> digits (n,), NO_DIGIT where there is no ink."""
-    return np.where(vectors.any(axis=1), confidences.argmax(axis=0), NO_DIGIT)
+def answers(inked: np.ndarray, confidences: Floats) -> np.ndarray:
+    """Whether there is any ink (n,) and confidences (10, n) -> digits (n,), NO_DIGIT where there is none."""
+    return np.where(inked, confidences.argmax(axis=0), NO_DIGIT)

@@ -40,3 +40,16 @@ def test_a_blank_has_no_answer() -> None:
     result = evaluate(Model(Network((784, 10))), data)
     assert result.digits.tolist() == [NO_DIGIT]
     assert result.accuracy == 0
+
+
+def test_calibration_figures() -> None:
+    labels = np.array([0, 1, 2, 3, 4])
+    digits = np.array([0, 1, 9, 3, NO_DIGIT])
+    result = Evaluation(labels, digits, np.array([0.95, 0.97, 0.98, 0.5, 0.1]), 1.0)
+    assert result.reliability[14] == pytest.approx([3, 2.9 / 3, 2 / 3])
+    assert result.reliability[7] == pytest.approx([1, 0.5, 1])
+    assert result.calibration_error == pytest.approx((3 * abs(2.9 / 3 - 2 / 3) + 0.5) / 4)
+    assert result.rejecting(0.9) == pytest.approx((2 / 5, 2 / 3))
+    rejected, accuracy = result.rejecting(0.99)
+    assert rejected == 1
+    assert np.isnan(accuracy)

@@ -12,7 +12,7 @@ import digitnet
 PACKAGE = Path(digitnet.__file__).parent
 FLOORS = [
     ["cli"],
-    ["modelfile", "training"],
+    ["modelfile", "training", "calibration"],
     ["evaluation"],
     ["recognizer"],
     ["model", "datasets", "fetch", "augment", "habits", "nonsense"],

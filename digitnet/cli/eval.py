@@ -10,11 +10,14 @@ import numpy as np
 from digitnet.cli.data import read_data
 from digitnet.cli.options import data_option, find_model, model_option
 from digitnet.datasets import Dataset
-from digitnet.evaluation import Evaluation, evaluate
+from digitnet.evaluation import BINS, Evaluation, evaluate
 from digitnet.losses import CLASSES
 from digitnet.modelfile import load
 from digitnet.pictures import save_grey
 from digitnet.recognizer import NO_DIGIT
+
+BOUNDS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
+"""Confidences below which one might not want an answer."""
 
 
 @click.command("eval", short_help="Measure a network on labelled digits.")
@@ -58,6 +61,16 @@ def as_object(result: Evaluation) -> dict[str, object]:
         ],
         "confusion": result.confusion.tolist(),
         "unanswered": result.unanswered,
+        "calibration_error": number(result.calibration_error),
+        "reliability": [
+            {"digits": int(count), "confidence": number(confidence), "accuracy": number(accuracy)}
+            for count, confidence, accuracy in result.reliability
+        ],
+        "rejecting": [
+            {"below": bound, "rejected": rejected, "accuracy": number(accuracy)}
+            for bound in BOUNDS
+            for rejected, accuracy in [result.rejecting(bound)]
+        ],
     }
 
 
@@ -79,6 +92,16 @@ def as_text(result: Evaluation) -> str:
     lines += ["", "confusion: a row for each true digit, a column for each answer"]
     lines.append("   " + "".join(f"{digit:{width}}" for digit in range(CLASSES)))
     lines += [f"{digit:3}" + "".join(f"{n:{width}}" for n in row) for digit, row in enumerate(confusion)]
+    lines += ["", f"expected calibration error {percent(result.calibration_error)}"]
+    lines += ["confidence    digits     mean  accuracy"]
+    for number, (count, confidence, accuracy) in enumerate(result.reliability):
+        if count:
+            bounds = f"{number / BINS:.2f} to {(number + 1) / BINS:.2f}"
+            lines.append(f"{bounds}  {count:6,.0f}  {percent(confidence):>7}   {percent(accuracy):>7}")
+    lines += ["", "answering ? below a confidence", "confidence  rejected  accuracy of the rest"]
+    for bound in BOUNDS:
+        rejected, accuracy = result.rejecting(bound)
+        lines.append(f"{bound:10}  {percent(rejected):>8}  {percent(accuracy):>20}")
     return "\n".join(lines)
 
 

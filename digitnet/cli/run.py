@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from digitnet.calibration import calibrate
 from digitnet.datasets import Dataset
 from digitnet.files import replacing
 from digitnet.modelfile import State, load_checkpoint, save
@@ -96,6 +97,8 @@ class Run:
                 self.checkpoint.unlink(missing_ok=True)
             raise
         training.keep_best()
+        if len(held_out):
+            training.model.record["temperature"] = calibrate(training.model, held_out)
         save(training.model, self.output)
         if limited and training.done < epochs:
             click.echo(f"time limit: stopped after epoch {training.done} of {epochs}; --resume goes on", err=True)
