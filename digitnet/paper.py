@@ -47,10 +47,10 @@ def _eight_bits(levels: np.ndarray) -> Bytes:
     return np.asarray((finite - low) * (255 / top), np.uint8)
 
 
-def reduce(grey: Bytes) -> Bytes:
-    """Shrink a picture by averaging until its longer side is LARGEST pixels or less."""
+def reduce(grey: Bytes, largest: int = LARGEST) -> Bytes:
+    """Shrink a picture by averaging until its longer side has so many pixels or fewer."""
     height, width = grey.shape
-    scale = LARGEST / max(height, width)
+    scale = largest / max(height, width)
     if scale >= 1:
         return grey
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -69,13 +69,14 @@ def is_light_on_dark(grey: Bytes) -> bool:
     return bool(np.square(np.maximum(departure, 0)).sum() > np.square(np.minimum(departure, 0)).sum())
 
 
-def even_light(grey: Bytes) -> Bytes:
+def even_light(grey: Bytes, reach: int | None = None) -> Bytes:
     """How much darker each pixel is than the paper around it: 0 on paper, also where light falls off.
 
-    Paper is the morphological closing, a local maximum and then a local minimum, over half the picture: nothing
-    as narrow as a stroke survives it, and every slope of light does (Gonzalez and Woods, section 9.6.3).
+    Paper is the morphological closing, a local maximum and then a local minimum, over ``reach`` pixels either
+    way, by default half the picture in all: nothing as narrow as a stroke survives it, and every slope of light
+    does (Gonzalez and Woods, section 9.6.3).
     """
-    reach = max(grey.shape) // 4 + 1
+    reach = reach or max(grey.shape) // 4 + 1
     # The maximum is wanted beyond the edges, too, or light that falls off towards one would look like ink there.
     highest = local_maximum(np.pad(grey, reach), reach, reach)
     paper = 255 - local_maximum(255 - highest, reach, reach)[reach:-reach, reach:-reach]

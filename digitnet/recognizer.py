@@ -9,6 +9,7 @@ import numpy as np
 from digitnet.arrays import Bytes, Floats
 from digitnet.ink import binarize, stages
 from digitnet.model import Model
+from digitnet.number import Found, find_digits
 from digitnet.paper import Polarity
 from digitnet.pictures import open_picture
 
@@ -75,6 +76,26 @@ class Recognizer:
             DigitnetError: it cannot be decoded.
         """
         return stages(open_picture(source), self.polarity)
+
+    def read_number(self, source: str | os.PathLike[str] | bytes) -> list[list[tuple[Found, Prediction]]]:
+        """Read several digits in one picture: lines from the top, each from the left; empty where there is no ink.
+
+        A digit so wide that it may be two is cut in two where that makes the network surer of both.
+
+        Raises:
+            DigitnetError: it cannot be decoded.
+        """
+        lines = find_digits(open_picture(source), self.polarity)
+        return [[one for found in line for one in self._apart(found)] for line in lines]
+
+    def _apart(self, found: Found) -> list[tuple[Found, Prediction]]:
+        whole = self.predict([found.grey])[0]
+        halves = found.halves()
+        if halves is None:
+            return [(found, whole)]
+        parts = [part for half in halves for part in self._apart(half)]
+        surer = min(part.confidence for _, part in parts) > whole.confidence
+        return parts if surer else [(found, whole)]
 
     def predict(self, greys: Sequence[Bytes]) -> list[Prediction]:
         """Read normalized pictures, all of them through the network at once."""

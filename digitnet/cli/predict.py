@@ -13,13 +13,13 @@ import click
 from digitnet.arrays import Bytes
 from digitnet.cli.names import STDIN, Complain, in_order
 from digitnet.cli.options import find_model, model_option
-from digitnet.cli.output import FORMATS, Row, Writer, drawing, escape
+from digitnet.cli.output import FORMATS, Writer, drawing, escape, of_digit, of_number
 from digitnet.errors import DigitnetError
 from digitnet.ink import Ink, binarize
 from digitnet.modelfile import load
 from digitnet.paper import Polarity
 from digitnet.pictures import save_grey
-from digitnet.recognizer import Recognizer
+from digitnet.recognizer import Prediction, Recognizer
 
 BATCH = 256
 BATCH_SECONDS = 0.25
@@ -53,6 +53,7 @@ BATCH_SECONDS = 0.25
     show_default=True,
     help='Answer "?" below it.',
 )
+@click.option("--number", is_flag=True, help="Read several digits in each picture, line by line.")
 @click.option("--show", is_flag=True, help="Draw on stderr what the network saw.")
 @click.option(
     "--save-inputs",
@@ -69,18 +70,22 @@ def command(
     format: str,
     polarity: Polarity,
     min_confidence: float,
+    number: bool,
     show: bool,
     save_inputs: Path | None,
 ) -> int:
     """Read the digit in each of PICTURES: files, folders, or - for a picture on stdin.
 
     One picture answers with its digit and nothing else; several with a line each: path, digit, confidence. A
-    picture without ink answers "?". In a folder, files with a picture's extension are read, in sorted order.
+    picture without ink answers "?". With --number, each line of digits in a picture is a line. In a folder, files
+    with a picture's extension are read, in sorted order.
 
     Exit code 1 if a picture could not be read; the others are answered.
     """
     if not pictures and files_from is None:
         raise click.UsageError("name a picture, a folder, or - for a picture on stdin.")
+    if number and save_inputs:
+        raise click.UsageError("--save-inputs shows the way of a single digit; leave out --number.")
     if null and files_from is None:
         raise click.UsageError("-0 goes with --files-from.")
     if STDIN in pictures and files_from == STDIN:
@@ -100,17 +105,28 @@ def command(
     single = len(pictures) == 1 and files_from is None and not os.path.isdir(pictures[0])
     writer = Writer(sys.stdout, format, single)
     names = in_order(pictures, files_from, b"\0" if null else b"\n", recursive, complain)
-    for rows in batches(recognizer, names, complain, save_inputs):
-        for path, prediction in rows if show else ():
-            click.echo(f"{escape(path)}:\n{drawing(prediction)}", err=True)
-        writer.write(rows)
+    if number:
+        for path in filter(None, names):
+            try:
+                lines = recognizer.read_number(content(path))
+            except DigitnetError as error:
+                complain(path, error)
+                continue
+            for _, prediction in itertools.chain.from_iterable(lines if show else ()):
+                click.echo(f"{escape(path)}:\n{drawing(prediction)}", err=True)
+            writer.write([of_number(path, lines)])
+    else:
+        for rows in batches(recognizer, names, complain, save_inputs):
+            for path, prediction in rows if show else ():
+                click.echo(f"{escape(path)}:\n{drawing(prediction)}", err=True)
+            writer.write(of_digit(*row) for row in rows)
     writer.close()
     return 1 if failures else 0
 
 
 def batches(
     recognizer: Recognizer, names: Iterator[str | None], complain: Complain, save_inputs: Path | None
-) -> Iterator[list[Row]]:
+) -> Iterator[list[tuple[str, Prediction]]]:
     """Read pictures in the order of their names, a batch through the network at once.
 
     A batch closes when it is full, has been open for a while, or a name is None: no further one is waiting.
@@ -121,7 +137,7 @@ def batches(
     for name in itertools.chain(names, [None]):
         if name is not None:
             try:
-                stages = recognizer.stages(sys.stdin.buffer.read() if name == STDIN else name)
+                stages = recognizer.stages(content(name))
                 if save_inputs:
                     start = save_inputs / f"{next(number):05}-{Path(name).stem}"
                     stages = saved(stages, start, recognizer.model.ink)
@@ -135,6 +151,11 @@ def batches(
         if paths and (name is None or len(paths) == BATCH or time.monotonic() > opened + BATCH_SECONDS):
             yield list(zip(paths, recognizer.predict(greys), strict=True))
             paths, greys = [], []
+
+
+def content(name: str) -> str | bytes:
+    """A name, or for stdin what is in it."""
+    return sys.stdin.buffer.read() if name == STDIN else name
 
 
 def saved(stages: Iterator[tuple[str, Bytes]], start: Path, ink: Ink) -> Iterator[tuple[str, Bytes]]:

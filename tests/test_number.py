@@ -1,0 +1,93 @@
+"""Several digits in one picture."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digitnet import Dataset, Recognizer, load
+from digitnet.arrays import Bytes
+from digitnet.number import Found, find_digits
+from tests.conftest import ROOT, Run
+
+SIZE = 84
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Recognizer:
+    return Recognizer(load(ROOT / "models" / "pretrained.h5"))
+
+
+def sheet(digits: Bytes, rows: int, slope: float = 0.0, step: int = 90) -> Image.Image:
+    """Digits dark on light, in rows of equal length, drifting down by ``slope`` pixels a pixel."""
+    columns = len(digits) // rows
+    paper = np.full((rows * 120 + 60 + int(slope * columns * step), columns * step + 60), 230, np.uint8)
+    for index, digit in enumerate(digits):
+        row, column = divmod(index, columns)
+        ink = np.asarray(Image.fromarray(digit).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+        top, left = 30 + row * 120 + int(slope * column * step), 30 + column * step
+        place = paper[top : top + SIZE, left : left + SIZE]
+        place[...] = np.minimum(place, 230 - 0.8 * ink)
+    return Image.fromarray(paper)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.1])
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_digits_are_found_in_reading_order(digits: Dataset, recognizer: Recognizer, rows: int, slope: float) -> None:
+    right, total = 0, 0
+    for start in range(0, 240, 6 * rows):
+        some = digits[start : start + 6 * rows]
+        lines = find_digits(sheet(some.images, rows, slope))
+        assert [len(line) for line in lines] == [6] * rows
+        read = recognizer.predict([found.grey for line in lines for found in line])
+        right += sum(one.digit == label for one, label in zip(read, some.labels, strict=True))
+        total += len(some)
+        for row, line in enumerate(lines):
+            lefts = [found.box[0] for found in line]
+            assert lefts == sorted(lefts)
+            for column, found in enumerate(line):
+                left, top, right_, bottom = found.box
+                at = 30 + row * 120 + slope * column * 90
+                assert at - 2 <= top < bottom <= at + SIZE + 2
+                assert 28 + column * 90 <= left < right_ <= 32 + column * 90 + SIZE
+    assert right / total > 0.96
+
+
+def test_digits_that_touch_are_cut_where_the_network_likes_it(digits: Dataset, recognizer: Recognizer) -> None:
+    right = 0
+    for start in range(0, 200, 2):
+        pair = digits[start : start + 2]
+        inked = [digit[:, digit.any(axis=0)] for digit in pair.images]
+        both = np.concatenate(inked, axis=1)
+        strength = np.asarray(Image.fromarray(both).resize((both.shape[1] * 4, 112), Image.Resampling.BILINEAR))
+        parts = recognizer._apart(Found((0, 0, both.shape[1], 28), strength[strength.any(axis=1)], 0.25))
+        right += [one.digit for _, one in parts] == pair.labels.tolist()
+    assert right > 50
+
+
+def test_a_stroke_belongs_to_the_digit_beside_it() -> None:
+    paper = np.full((200, 300), 255, np.uint8)
+    paper[60:150, 40:50] = paper[60:150, 200:210] = 0
+    paper[45:52, 45:90] = 0  # a bar that hangs over the first
+    paper[180:183, 120:123] = 0  # a speck
+    (line,) = find_digits(Image.fromarray(paper))
+    assert [found.box for found in line] == [(40, 45, 90, 150), (200, 60, 210, 150)]
+
+
+def test_the_command_line(run: Run, digits: Dataset, tmp_path: Path) -> None:
+    sheet(digits.images[:6], 2).save(tmp_path / "six.png")
+    Image.new("L", (50, 50), 255).save(tmp_path / "blank.png")
+    text = "".join(map(str, digits.labels[:6]))
+    assert run("predict", "--number", "six.png").stdout == f"{text[:3]}\n{text[3:]}\n"
+    rows = [line.split("\t") for line in run("predict", "--number", ".").stdout.splitlines()]
+    assert [row[:2] for row in rows] == [["./blank.png", "?"], ["./six.png", text[:3]], ["./six.png", text[3:]]]
+    blank, six = map(json.loads, run("predict", "--number", ".", "--format", "jsonl").stdout.splitlines())
+    assert blank == {"path": "./blank.png", "lines": [], "digits": [], "reason": "no ink found"}
+    assert six["lines"] == [text[:3], text[3:]]
+    assert "".join(str(digit["digit"]) for digit in six["digits"]) == text
+    assert all(len(digit["box"]) == 4 and len(digit["confidences"]) == 10 for digit in six["digits"])
+    unsure = run("predict", "--number", "six.png", "--min-confidence", "1").stdout
+    assert set(unsure) <= set("?\n" + text)
+    assert run("predict", "--number", "six.png", "--save-inputs", "x").returncode == 2
