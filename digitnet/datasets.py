@@ -20,6 +20,7 @@ from digitnet.arrays import Bytes
 from digitnet.errors import DigitnetError
 from digitnet.ink import SIDE, normalize
 from digitnet.losses import CLASSES
+from digitnet.paper import LARGEST
 from digitnet.pictures import list_folder, open_picture
 
 Part = Literal["train", "test"]
@@ -169,7 +170,7 @@ def _read_folder(folder: Path) -> Dataset:
             continue
         for path in list_folder(str(folder / str(digit))):
             try:
-                images.append(normalize(open_picture(path)))
+                images.append(normalize(open_picture(path, LARGEST)))
                 labels.append(digit)
             except DigitnetError as error:
                 unread.append(f"{path}: {error}")

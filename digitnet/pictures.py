@@ -14,8 +14,10 @@ from digitnet.errors import DigitnetError
 HEIC = ".heic"
 
 
-def open_picture(source: str | os.PathLike[str] | bytes) -> Image.Image:
+def open_picture(source: str | os.PathLike[str] | bytes, enough: int | None = None) -> Image.Image:
     """Decode a file, or the bytes of one, completely.
+
+    A decoder that can scale down as it goes (JPEG's) may do so, as long as both sides keep ``enough`` pixels.
 
     Raises:
         DigitnetError: it is not there, is no picture, or is damaged; the message does not name the source.
@@ -24,13 +26,15 @@ def open_picture(source: str | os.PathLike[str] | bytes) -> Image.Image:
         # Pillow warns of oddities (a large picture, a strange tag); a picture is either read or refused.
         with warnings.catch_warnings(action="ignore"):
             with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as picture:
+                if enough:
+                    picture.draft(None, (enough, enough))
                 picture.load()
             return picture
     except UnidentifiedImageError:
         if not _is_heic(source) or HEIC in Image.registered_extensions():
             raise DigitnetError("not a picture that Pillow can read") from None
         _learn_heic()
-        return open_picture(source)
+        return open_picture(source, enough)
     except OSError as error:
         raise DigitnetError(error.strerror or f"damaged picture ({_one_line(error)})") from None
     except MemoryError:

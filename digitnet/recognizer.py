@@ -10,7 +10,7 @@ from digitnet.arrays import Bytes, Floats
 from digitnet.ink import binarize, stages
 from digitnet.model import Model
 from digitnet.number import Found, find_digits
-from digitnet.paper import Polarity
+from digitnet.paper import LARGEST, Polarity
 from digitnet.pictures import open_picture
 
 NO_DIGIT = -1
@@ -75,7 +75,7 @@ class Recognizer:
         Raises:
             DigitnetError: it cannot be decoded.
         """
-        return stages(open_picture(source), self.polarity)
+        return stages(open_picture(source, LARGEST), self.polarity)
 
     def read_number(self, source: str | os.PathLike[str] | bytes) -> list[list[tuple[Found, Prediction]]]:
         """Read several digits in one picture: lines from the top, each from the left; empty where there is no ink.

@@ -33,6 +33,15 @@ def test_refuses_damaged_pictures_in_one_line(tmp_path: Path, content: bytes, pr
     assert "\n" not in str(error.value)
 
 
+def test_a_large_photo_is_scaled_down_by_its_decoder(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    Image.effect_noise((4000, 3000), 50).save(path)
+    assert open_picture(path).size == (4000, 3000)
+    small = open_picture(path, 400)
+    assert small.size == (1000, 750)
+    assert open_picture(path.read_bytes(), 400).tobytes() == small.tobytes()
+
+
 def test_heic_needs_the_extra_and_works_with_it(tmp_path: Path) -> None:
     script = """if True:
         import sys
