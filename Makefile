@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format test-interop dist figures bench grid best pretrained hooks clean
+.PHONY: help demo test lint format test-interop dist figures bench ablation grid best pretrained hooks clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,9 @@ figures: $(VENV)/.installed  ## measure the README's figures (10 minutes); PHOTO
 bench: $(VENV)/.bench  ## time training against PyTorch and scikit-learn (10 minutes; installs them)
 	$(BIN)/digitnet fetch
 	$(BIN)/python benchmarks/engine.py
+
+ablation: $(VENV)/.installed  ## what each step from picture to ink brings on labelled pictures, PHOTOS=folder
+	$(BIN)/python -m benchmarks.ablation $(PHOTOS)
 
 grid: $(VENV)/.installed  ## draw digits as each kind of distortion makes them, to distortions.png
 	$(BIN)/digitnet fetch

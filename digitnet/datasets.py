@@ -90,6 +90,13 @@ def read_dataset(source: str | os.PathLike[str], part: Part = "train") -> Datase
     )
 
 
+def mix(few: Dataset, many: Dataset, share: float = 0.2) -> Dataset:
+    """``many`` and ``few``, the latter repeated until it has about this share of all, if it is not empty."""
+    times = max(1, round(share / (1 - share) * len(many) / max(len(few), 1)))
+    images = np.concatenate([many.images, *[few.images] * times])
+    return Dataset(images, np.concatenate([many.labels, *[few.labels] * times]))
+
+
 def has_idx(folder: Path) -> bool:
     """Whether any of MNIST's files lies in a folder."""
     return any(folder.glob("*-idx?-ubyte*"))

@@ -153,6 +153,19 @@ def test_train_goes_on_from_a_model(run: Run, data: Path, tmp_path: Path) -> Non
     assert b.history[3]["loss"] < a.history[0]["loss"]
 
 
+def test_train_learns_a_hand_and_forgets_little(run: Run, mnist: Path, tmp_path: Path) -> None:
+    def accuracy(*options: object) -> float:
+        return float(json.loads(run("eval", "--json", *options).stdout)["accuracy"])
+
+    before = accuracy("--data", EXAMPLES / "hand" / "check"), accuracy("--data", mnist)
+    hand = ["--data", EXAMPLES / "hand" / "learn", "--from", ROOT / "models" / "pretrained.h5"]
+    result = run("train", *hand, "--epochs", 3, env=os.environ | {"DIGITNET_DATA": str(mnist)})
+    assert "12,000 of MNIST's digits are mixed in" in result.stderr
+    after = accuracy("--data", EXAMPLES / "hand" / "check"), accuracy("--data", mnist)
+    assert after[0] > before[0]
+    assert after[1] > before[1] - 0.005
+
+
 def test_train_on_a_folder_names_what_it_leaves_out(run: Run, digits: Dataset, tmp_path: Path) -> None:
     for index, label in enumerate(digits.labels[:40]):
         folder = tmp_path / "mine" / str(label)

@@ -1,5 +1,6 @@
 """Labelled digits for a command, fetched first where there are none."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import NoReturn
 import click
 from tqdm import tqdm
 
-from digitnet.datasets import Dataset, Part, read_dataset
+from digitnet.cli.options import DATA
+from digitnet.datasets import Dataset, Part, has_idx, read_dataset
 from digitnet.fetch import MIRRORS, fetch
 
 
@@ -26,6 +28,13 @@ def read_data(path: Path, part: Part) -> Dataset:
         count = len(dataset.unread)
         click.echo(f"{path}: left out {count:,} of {count + len(dataset):,} pictures", err=True)
     return dataset
+
+
+def mnist_beside(path: Path) -> Dataset | None:
+    """MNIST's training digits, where other data are named and these are at hand without fetching."""
+    usual = Path(os.environ.get("DIGITNET_DATA", DATA))
+    here = not usual.samefile(path) if usual.exists() else False
+    return read_dataset(usual, "train") if here and has_idx(usual) and not has_idx(path) else None
 
 
 def _is_empty(folder: Path) -> bool:

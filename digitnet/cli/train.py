@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import click
 import numpy as np
 
 from digitnet.activations import ACTIVATIONS
-from digitnet.cli.data import read_data
+from digitnet.cli.data import mnist_beside, read_data
 from digitnet.cli.options import MODEL, data_option
 from digitnet.cli.presets import PRESETS, spelled_out, use_preset
 from digitnet.cli.run import Run
+from digitnet.datasets import mix
 from digitnet.errors import DigitnetError
 from digitnet.files import check_writable
 from digitnet.ink import Ink
@@ -25,6 +26,8 @@ from digitnet.network import Network
 from digitnet.optimizers import OPTIMIZERS
 from digitnet.training import Settings, Training
 
+REMEMBERED = 12_000
+"""Digits of MNIST that are mixed into other data, where a saved network goes on with them."""
 LAYERS = (28 * 28, 500, 500, CLASSES)
 RARE: dict[str, tuple[Callable[[str], Any], Any, str]] = {
     field.name.replace("_", "-"): (type(field.default), field.default, field.metadata["help"])
@@ -130,7 +133,13 @@ class TrainCommand(click.Command):
     help="Share of the data held out to measure on.",
 )
 @data_option
-@click.option("--from", "start", type=click.Path(path_type=Path), metavar="MODEL", help="Go on from a saved network.")
+@click.option(
+    "--from",
+    "start",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="Go on from a saved network, at a tenth of the learning rate.",
+)
 @click.option("--output", type=click.Path(path_type=Path), default=MODEL, show_default=True)
 @click.option("--early-stop", type=click.IntRange(1), metavar="N", help="Stop after N epochs without a better one.")
 @click.option("--time-limit", type=Duration(), help="Stop in good order after so long: 90s, 10m, 1h.")
@@ -174,6 +183,8 @@ def command(
         raise click.BadParameter(f"{error}.", param_hint="'--set'") from None
     if early_stop and not validation:
         raise click.UsageError("--early-stop needs digits to measure on; leave out --validation 0.")
+    if start is not None and learning_rate is None:
+        settings = replace(settings, learning_rate=OPTIMIZERS[optimizer].default_learning_rate / 10)
     check_writable(output)
     splitting, drawing, ordering = np.random.default_rng(seed).spawn(3)
     if start is not None:
@@ -188,6 +199,12 @@ def command(
     train, held_out = dataset.split(validation, splitting)
     if not len(train):
         raise DigitnetError(f"{data}: {len(dataset)} digits leave none to train on")
+    if start is not None and (mnist := mnist_beside(data)):
+        _, sample = mnist.split(min(1, REMEMBERED / len(mnist)), splitting)
+        click.echo(f"{len(sample):,} of MNIST's digits are mixed in, so that they are not forgotten", err=True)
+        train, held_out = (
+            mix(*pair) for pair in zip((train, held_out), sample.split(validation, splitting), strict=True)
+        )
     model.record = {"seed": seed, "data_sha256": dataset.sha256, "validation": validation, **asdict(settings)}
     run = Run(Training(model, settings, ordering), output, log)
     if resume:
