@@ -65,6 +65,7 @@ bench: $(VENV)/.bench  ## time training against PyTorch and scikit-learn (10 min
 	$(BIN)/python benchmarks/engine.py
 
 ablation: $(VENV)/.installed  ## what each step from picture to ink brings on labelled pictures, PHOTOS=folder
+	$(BIN)/digitnet fetch
 	$(BIN)/python -m benchmarks.ablation $(PHOTOS)
 
 grid: $(VENV)/.installed  ## draw digits as each kind of distortion makes them, to distortions.png
