@@ -14,6 +14,10 @@ MARGIN = 0.2
 """Share of the picture, from each edge, in which a frame may lie."""
 SPAN = 0.7
 """Share of the picture's width or height that a side of a frame takes up."""
+LONG = 0.5
+"""Share of the picture's width or height beyond which a line is no stroke of a digit."""
+CLEAR = 0.06
+"""Share of the picture by which a single line must go on beyond the digit on either side, and may end early."""
 SPECK = 0.03
 """Share of the largest piece's ink below which a piece is dirt."""
 APART = 0.25
@@ -25,27 +29,43 @@ FINE = 80
 
 
 def without_frame(strength: Bytes) -> Bytes:
-    """Erase the lines of a box that is printed around the digit, where at least two sides of one are seen."""
+    """Erase the lines of a box that is printed around the digit: two sides of one, or one that is clear of it."""
     height, width = strength.shape
     if 2 * min(height, width) < max(height, width):
         return strength  # cut out so narrowly, a 1 would be a frame
     is_ink = strength > otsu(strength)
-    pen = max(height, width) // 32 + 1
+    pen, rim = max(height, width) // 32 + 1, 1 + max(height, width) // 100
     is_thin = is_ink & ~opening(is_ink, pen, pen)
-    frame, sides = np.zeros_like(is_ink), 0
-    for axis, across in ((0, width), (1, height)):
-        lines = opening(is_thin, *((0, across // 6) if axis == 0 else (across // 6, 0)))
-        band = int(MARGIN * strength.shape[axis])
-        for side in (slice(0, band), slice(strength.shape[axis] - band, None)):
-            part = (side, slice(None)) if axis == 0 else (slice(None), side)
-            if lines[part].any(axis=axis).mean() > SPAN:
-                frame[part] |= lines[part]
-                sides += 1
-    if sides < 2:
-        return strength
-    rim = 1 + max(strength.shape) // 100
-    rest: Bytes = np.where(local_maximum(frame, rim, rim), 0, strength).astype(np.uint8)
-    return rest if rest.max() > 0 else strength
+    level, upright = edge_lines(is_thin), edge_lines(is_thin.T)
+    frame = np.zeros_like(is_ink)
+    for line in (*level, *(line.T for line in upright)):
+        frame |= local_maximum(line, rim, rim)
+    without: Bytes = np.where(frame, 0, strength).astype(np.uint8)
+    rest = without > otsu(without)
+    lines = [*level, *upright]
+    if len(lines) == 1 and not goes_beyond(lines[0], rest if level else rest.T):
+        return strength  # a digit's own bar, such as a 7's
+    return without if rest.any() else strength
+
+
+def edge_lines(is_thin: np.ndarray) -> list[np.ndarray]:
+    """Masks of the nearly level lines that run along the upper and the lower edge of a picture, where there are."""
+    height, width = is_thin.shape
+    lines = opening(local_maximum(is_thin, width // 120, 0), 0, width // 6) & is_thin
+    pieces = components(lines)
+    lines = pieces.pixels(pieces.boxes[:, 3] - pieces.boxes[:, 1] > LONG * width)
+    middle = slice(int(MARGIN * height), height - int(MARGIN * height))
+    lines[middle] = False
+    upper, lower = lines.copy(), lines
+    upper[middle.stop :] = lower[: middle.start] = False
+    return [line for line in (upper, lower) if line.any(axis=0).mean() > SPAN]
+
+
+def goes_beyond(line: np.ndarray, rest: np.ndarray) -> bool:
+    """Whether a level line runs through the whole picture, and beyond the rest of the ink on both sides."""
+    columns = np.nonzero(rest)[1] / rest.shape[1]
+    clear = len(columns) > 0 and (abs(np.quantile(columns, [0.01, 0.99]) - 0.5) < 0.5 - CLEAR).all()
+    return bool(clear and line.any(axis=0).mean() > 1 - CLEAR)
 
 
 def opening(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:

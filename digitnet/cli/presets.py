@@ -12,8 +12,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "rare": ("distortions=strong",),
     },
     "pretrained": {
-        "layers": "784,1000,700,500,10",
-        "epochs": 200,
+        "layers": "3136,500,300,10",
+        "epochs": 150,
         "validation": 0.02,
         "rare": ("distortions=wide", "habits=0.4", "nonsense=0.06"),
     },
