@@ -44,8 +44,9 @@ def middle(runs: list[dict[str, float]], name: str) -> float:
 
 
 def epochs_against_peers() -> list[str]:
+    distorted = [["distorted", kind] for kind in ("light", "strong")]
     peers = [["torch", optimizer] for optimizer in OPTIMIZERS] + [["compiled", "adam"], ["sklearn", "adam"]]
-    results = in_turn([["ours", optimizer] for optimizer in OPTIMIZERS] + peers)
+    results = in_turn([["ours", optimizer] for optimizer in OPTIMIZERS] + peers + distorted)
     lines = [
         "## One epoch against others",
         "",
@@ -59,6 +60,10 @@ def epochs_against_peers() -> list[str]:
         times = median(b["epoch"] / a["epoch"] for a, b in zip(ours, theirs, strict=True))
         cells = [optimizer, f"{middle(ours, 'epoch'):.2f}", peer]
         lines.append("| " + " | ".join([*cells, f"{middle(theirs, 'epoch'):.2f}", f"{times:.2f}"]) + " |")
+    for _, kind in distorted:
+        pairs = zip(results["ours adam"], results[f"distorted {kind}"], strict=True)
+        share = median(b["epoch"] / a["epoch"] for a, b in pairs)
+        lines += ["", f"With {kind} distortions our epoch with Adam takes {share:.2f} times as long."]
     lines += [
         "",
         "## A step against its own matrix products",

@@ -30,10 +30,10 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def ours(optimizer: str) -> dict[str, float]:
+def ours(optimizer: str, distortions: str = "none") -> dict[str, float]:
     """The second of two epochs, as ``digitnet train`` does them, but for distortions, which the peers do not do."""
     data = read_dataset(DATA, "train")
-    settings = Settings(epochs=2, optimizer=optimizer, batch_size=BATCH, distortions="none")
+    settings = Settings(epochs=2, optimizer=optimizer, batch_size=BATCH, distortions=distortions)
     epochs = fit(Model(Network(SIZES)), data, None, settings)
     next(epochs)
     return {"epoch": seconds(lambda: next(epochs))}
@@ -165,6 +165,7 @@ def growth(widths: str, batches: str) -> dict[str, float]:
 
 WORKERS: dict[str, Callable[..., dict[str, float]]] = {
     "ours": ours,
+    "distorted": lambda distortions: ours("adam", distortions),
     "torch": torch,
     "compiled": lambda optimizer: torch(optimizer, compiled=True),
     "sklearn": sklearn,

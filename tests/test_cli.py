@@ -143,6 +143,17 @@ def test_settings_reach_the_model(run: Run, data: Path, tmp_path: Path) -> None:
     assert expected.items() <= model.record.items()
 
 
+def test_a_preset_fills_in_and_what_is_given_goes_before_it(run: Run, data: Path, tmp_path: Path) -> None:
+    given = "--layers 784,20,10 --epochs 1 --set nonsense=0.5 --set threshold=100"
+    assert run("train", "--preset", "pretrained", *given.split(), "--data", data).returncode == 0
+    model = load(tmp_path / "models" / "digitnet.h5")
+    assert model.network.sizes == (784, 20, 10)
+    expected = {"validation": 0.05, "distortions": "wide", "habits": 0.4, "nonsense": 0.5, "epochs": 1}
+    assert expected.items() <= model.record.items()
+    assert model.ink.threshold == 100
+    assert "default: 250" in run("train", "--preset", "best", "--help").stdout
+
+
 def test_train_goes_on_from_a_model(run: Run, data: Path, tmp_path: Path) -> None:
     assert run("train", "--layers", "784,30,10", "--data", data, "--epochs", 3, "--output", "a.h5").returncode == 0
     again = run("train", "--from", "a.h5", "--data", data, "--epochs", 2, "--output", "b.h5")

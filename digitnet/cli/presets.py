@@ -13,8 +13,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "pretrained": {
         "layers": "3136,500,300,10",
-        "epochs": 150,
-        "validation": 0.02,
+        "epochs": 120,
+        "validation": 0.05,
         "rare": ("distortions=wide", "habits=0.4", "nonsense=0.06"),
     },
 }
