@@ -77,7 +77,7 @@ best: $(VENV)/.installed  ## train the best single network to models/best.h5 and
 	$(BIN)/digitnet train --preset best --output models/best.h5
 	$(BIN)/digitnet eval --model models/best.h5
 
-pretrained: $(VENV)/.installed  ## train the model that ships (25 minutes)
+pretrained: $(VENV)/.installed  ## train the model that ships (15 minutes)
 	$(BIN)/digitnet fetch
 	$(BIN)/digitnet train --preset pretrained --output models/pretrained.h5
 

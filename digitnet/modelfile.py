@@ -146,13 +146,13 @@ def _read(file: h5py.File) -> Model:
     if sizes[-1] != CLASSES:
         raise DigitnetError(f"{sizes[-1]} outputs, not {CLASSES}")
     ink = Ink(int(file.attrs["side"]), int(file.attrs["threshold"]))
-    flat: list[Floats] = []
+    shapes: dict[str, tuple[int, ...]] = {}
     for i, (inputs, outputs) in enumerate(pairwise(sizes)):
         group = f"model_weights/{_name(i)}"
-        flat.append(_read_array(file, f"{group}/kernel:0", (inputs, outputs)).ravel())
-        flat.append(_read_array(file, f"{group}/bias:0", (outputs,)))
+        shapes |= {f"{group}/kernel:0": (inputs, outputs), f"{group}/bias:0": (outputs,)}
+    parameters = _read_arrays(file, shapes)
     activation, loss = str(file.attrs["activation"]), str(file.attrs["loss"])
-    network = Network(sizes, activation=activation, loss=loss, parameters=np.concatenate(flat))
+    network = Network(sizes, activation=activation, loss=loss, parameters=parameters)
     history = []
     if "history" in file:
         table = _dataset(file, "history")[()]
@@ -160,14 +160,20 @@ def _read(file: h5py.File) -> Model:
     return Model(network, ink, json.loads(str(file.attrs["record"])), history)
 
 
-def _read_array(file: h5py.File, name: str, shape: tuple[int, ...]) -> Floats:
-    dataset = _dataset(file, name)
-    if dataset.shape != shape or dataset.dtype != np.float32:
-        raise DigitnetError(f"{name} is {dataset.dtype} {dataset.shape}, not float32 {shape}")
-    numbers: Floats = dataset[()]
-    if not np.isfinite(numbers).all():
-        raise DigitnetError(f"{name} holds a number that is not finite")
-    return numbers
+def _read_arrays(file: h5py.File, shapes: dict[str, tuple[int, ...]]) -> Floats:
+    """All arrays one after the other, flat; memory is taken only once every one is known to be there."""
+    datasets = [_dataset(file, name) for name in shapes]
+    for dataset, (name, shape) in zip(datasets, shapes.items(), strict=True):
+        if dataset.shape != shape or dataset.dtype != np.float32:
+            raise DigitnetError(f"{name} is {dataset.dtype} {dataset.shape}, not float32 {shape}")
+    flat, start = np.empty(sum(dataset.size for dataset in datasets), np.float32), 0
+    for dataset, (name, shape) in zip(datasets, shapes.items(), strict=True):
+        part = flat[start : start + dataset.size]
+        dataset.read_direct(part.reshape(shape))
+        if not np.isfinite(part.sum(dtype=np.float64)):  # without a copy
+            raise DigitnetError(f"{name} holds a number that is not finite")
+        start += dataset.size
+    return flat
 
 
 def _dataset(file: h5py.File, name: str) -> h5py.Dataset:

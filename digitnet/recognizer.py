@@ -1,17 +1,21 @@
 """Pictures in, digits out."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from digitnet.arrays import Bytes, Floats
 from digitnet.ink import binarize, stages
 from digitnet.model import Model
-from digitnet.number import Found, find_digits
 from digitnet.paper import LARGEST, Polarity
 from digitnet.pictures import open_picture
+
+if TYPE_CHECKING:
+    from digitnet.number import Found
 
 NO_DIGIT = -1
 """The answer to a picture without ink."""
@@ -85,6 +89,8 @@ class Recognizer:
         Raises:
             DigitnetError: it cannot be decoded.
         """
+        from digitnet.number import find_digits  # not needed where a picture holds one digit
+
         lines = find_digits(open_picture(source), self.polarity)
         return [[one for found in line for one in self._apart(found)] for line in lines]
 

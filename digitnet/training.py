@@ -29,7 +29,7 @@ class Settings:
         ValueError: a setting is out of its range.
     """
 
-    epochs: int = 60
+    epochs: int = 45
     batch_size: int = 512
     optimizer: str = "adam"
     learning_rate: float | None = None

@@ -1,13 +1,17 @@
 """Rows of predictions in the five formats, on stdout."""
 
+from __future__ import annotations
+
 import csv
 import json
 from collections.abc import Iterable
 from io import StringIO
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from digitnet.number import Found
 from digitnet.recognizer import Prediction
+
+if TYPE_CHECKING:
+    from digitnet.number import Found
 
 UNKNOWN = "?"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
