@@ -22,6 +22,9 @@ def nonsense(count: int, side: int, rng: np.random.Generator) -> Bytes:
     extent = rng.permuted(np.stack([np.full(count, 0.36), rng.uniform(0.18, 0.36, count)], axis=1), axis=1)
     rows, columns = (abs(at - 0.5) < extent[:, axis, None] for axis in (0, 1))
     frame = rows[:, :, None] & columns[:, None, :]
-    level, dome = waves.std(axis=(1, 2)) * [rng.uniform(-2, 1, count), rng.choice([0, 40], count)]
-    far = (at[:, None] - 0.5) ** 2 + (at - 0.5) ** 2
-    return np.where(frame & (waves > level[:, None, None] + dome[:, None, None] * far), 255, 0).astype(np.uint8)
+    deviation, far = waves.std(axis=(1, 2)), (at[:, None] - 0.5) ** 2 + (at - 0.5) ** 2
+    dome = rng.choice([0, 40], count) * deviation
+    relief = np.where(frame, waves - dome[:, None, None] * far, -np.inf)
+    highest = relief.max(axis=(1, 2))
+    level = np.minimum(rng.uniform(-2, 1, count), highest / deviation - 0.3) * deviation
+    return np.where(relief > level[:, None, None], 255, 0).astype(np.uint8)

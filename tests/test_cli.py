@@ -168,8 +168,9 @@ def test_train_learns_a_hand_and_forgets_little(run: Run, mnist: Path, tmp_path:
     def accuracy(*options: object) -> float:
         return float(json.loads(run("eval", "--json", *options).stdout)["accuracy"])
 
+    run("train", "--layers", "784,100,10", "--epochs", 2, "--data", mnist)
     before = accuracy("--data", EXAMPLES / "hand" / "check"), accuracy("--data", mnist)
-    hand = ["--data", EXAMPLES / "hand" / "learn", "--from", ROOT / "models" / "pretrained.h5"]
+    hand = ["--data", EXAMPLES / "hand" / "learn", "--from", "models/digitnet.h5"]
     result = run("train", *hand, "--epochs", 3, env=os.environ | {"DIGITNET_DATA": str(mnist)})
     assert "12,000 of MNIST's digits are mixed in" in result.stderr
     after = accuracy("--data", EXAMPLES / "hand" / "check"), accuracy("--data", mnist)
@@ -222,10 +223,15 @@ def test_eval_text_and_json_agree(run: Run, data: Path, model_path: Path) -> Non
     assert lines[0] == f"accuracy {figures['accuracy']:.2%}, {figures['errors']} of 200 misread"
     assert lines[1] == f"mean loss {figures['loss']:.4f}, total loss {figures['total_loss']:.1f}"
     assert figures["total_loss"] == pytest.approx(200 * figures["loss"])
-    table = [[int(n) for n in line.split()[1:]] for line in lines[-10:]]
+    start = lines.index("confusion: a row for each true digit, a column for each answer") + 2
+    table = [[int(n) for n in line.split()[1:]] for line in lines[start : start + 10]]
     assert table == figures["confusion"]
     assert sum(map(sum, table)) == 200
-    assert {len(line) for line in lines[-11:]} == {len(lines[-1])}
+    assert len({len(line) for line in lines[start - 1 : start + 10]}) == 1
+    assert f"expected calibration error {figures['calibration_error']:.2%}" in lines
+    assert sum(row["digits"] for row in figures["reliability"]) == 200
+    rejected = figures["rejecting"][-1]
+    assert lines[-1].split() == ["0.999", f"{rejected['rejected']:.2%}", "-"]
 
 
 def test_eval_saves_the_misread_pictures(run: Run, data: Path, model_path: Path, tmp_path: Path) -> None:
@@ -372,7 +378,8 @@ def test_a_closed_pipe_ends_quietly(run: Run, tmp_path: Path) -> None:
 
 def test_ink_polarity_can_be_told(run: Run) -> None:
     assert run("predict", SEVEN, "--ink", "dark").stdout == "7\n"
-    assert run("predict", SEVEN, "--ink", "light").stdout == "?\n"
+    assert run("predict", SEVEN, "--ink", "light").stdout != "7\n"
+    assert run("predict", EXAMPLES / "chalk-2.png", "--ink", "light").stdout == "2\n"
 
 
 def test_show_draws_on_stderr(run: Run) -> None:
@@ -380,7 +387,7 @@ def test_show_draws_on_stderr(run: Run) -> None:
     assert result.stdout == "7\n"
     path, *lines = result.stderr.splitlines()
     assert path == f"{SEVEN}:"
-    assert len(lines) == 14
+    assert len(lines) == 28
     assert set("".join(lines)) == set(" ▀▄█")
 
 
