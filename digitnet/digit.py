@@ -8,7 +8,7 @@ from PIL import Image
 
 from digitnet.arrays import Bytes
 from digitnet.components import components
-from digitnet.paper import local_maximum, otsu
+from digitnet.paper import local_maximum, otsu, scaled
 
 MARGIN = 0.2
 """Share of the picture, from each edge, in which a frame may lie."""
@@ -37,13 +37,14 @@ def without_frame(strength: Bytes) -> Bytes:
     pen, rim = max(height, width) // 32 + 1, 1 + max(height, width) // 100
     is_thin = is_ink & ~opening(is_ink, pen, pen)
     level, upright = edge_lines(is_thin), edge_lines(is_thin.T)
+    if not level and not upright:
+        return strength
     frame = np.zeros_like(is_ink)
     for line in (*level, *(line.T for line in upright)):
         frame |= local_maximum(line, rim, rim)
     without: Bytes = np.where(frame, 0, strength).astype(np.uint8)
     rest = without > otsu(without)
-    lines = [*level, *upright]
-    if len(lines) == 1 and not goes_beyond(lines[0], rest if level else rest.T):
+    if len(level) + len(upright) == 1 and not goes_beyond((level or upright)[0], rest if level else rest.T):
         return strength  # a digit's own bar, such as a 7's
     return without if rest.any() else strength
 
@@ -99,11 +100,8 @@ def largest_piece_and_its_neighbours(strength: Bytes) -> Bytes:
 
 def thicken(strength: Bytes) -> Bytes:
     """Bring thin strokes of a digit that fills the picture to PEN; a digit of few pixels is enlarged first."""
-    height, width = strength.shape
-    scale = FINE / max(height, width)
-    if scale > 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        strength = np.asarray(Image.fromarray(strength).resize(size, Image.Resampling.BICUBIC))
+    if max(strength.shape) < FINE:
+        strength = scaled(strength, FINE, Image.Resampling.BICUBIC)
     is_ink = strength > 127
     edge = is_ink & local_maximum(~np.pad(is_ink, 1), 1, 1)[1:-1, 1:-1]
     stroke = 2 * is_ink.sum() / max(edge.sum(), 1)

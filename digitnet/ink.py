@@ -13,7 +13,18 @@ from PIL import Image
 
 from digitnet.arrays import Bytes, Floats
 from digitnet.digit import largest_piece_and_its_neighbours, thicken, without_frame
-from digitnet.paper import FAINTEST, Polarity, even_light, grey_levels, is_light_on_dark, otsu, reduce, stretch
+from digitnet.paper import (
+    FAINTEST,
+    Polarity,
+    dark_on_light,
+    even_light,
+    grey_levels,
+    is_blank,
+    otsu,
+    reduce,
+    scaled,
+    stretch,
+)
 
 SIDE = 28
 """Pixels along each side of a normalized picture (LeCun et al. 1998, section III.A)."""
@@ -62,13 +73,11 @@ def stages(picture: Image.Image, polarity: Polarity = "auto") -> Iterator[tuple[
     """
     grey = reduce(grey_levels(picture))
     yield "grey", grey
-    if polarity == "light" or (polarity == "auto" and is_light_on_dark(grey)):
-        grey = 255 - grey
-    strength = even_light(grey)
+    strength = even_light(dark_on_light(grey, polarity))
     yield "strength", strength
     strength = largest_piece_and_its_neighbours(without_frame(strength))
     threshold = otsu(strength)
-    if strength.max() < FAINTEST or strength[strength > threshold].mean() < FAINTEST:
+    if is_blank(strength, threshold):
         yield "blank", np.zeros((SIDE, SIDE), np.uint8)
         return
     digit = cut_out(stretch(strength, threshold))
@@ -100,11 +109,8 @@ def fit_box(crop: Bytes) -> Bytes:
     """Scale a rectangle, its shape kept, so that the longer side is 20 pixels: area averaging down, linear up."""
     if not crop.size:
         return crop
-    height, width = crop.shape
-    scale = BOX / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    method = Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
-    box = np.asarray(Image.fromarray(crop).resize(size, method), np.float32)
+    method = Image.Resampling.BOX if max(crop.shape) > BOX else Image.Resampling.BILINEAR
+    box = scaled(crop, BOX, method).astype(np.float32)
     return (box * (255 / max(float(box.max()), 1.0))).astype(np.uint8)
 
 

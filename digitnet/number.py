@@ -9,7 +9,7 @@ from digitnet.arrays import Bytes
 from digitnet.components import components
 from digitnet.digit import thicken
 from digitnet.ink import centre, fit_box
-from digitnet.paper import FAINTEST, Polarity, even_light, grey_levels, is_light_on_dark, otsu, reduce, stretch
+from digitnet.paper import Polarity, dark_on_light, even_light, grey_levels, is_blank, otsu, reduce, stretch
 
 LARGEST = 1600
 """Pixels of the longer side that are enough to see a line of digits by."""
@@ -63,11 +63,9 @@ def find_digits(picture: Image.Image, polarity: Polarity = "auto") -> list[list[
     """
     whole = grey_levels(picture)
     grey = reduce(whole, LARGEST)
-    if polarity == "light" or (polarity == "auto" and is_light_on_dark(grey)):
-        grey = 255 - grey
-    strength = even_light(grey, min(grey.shape) // 4 + 1)
+    strength = even_light(dark_on_light(grey, polarity), min(grey.shape) // 4 + 1)
     threshold = otsu(strength)
-    if strength.max() < FAINTEST or strength[strength > threshold].mean() < FAINTEST:
+    if is_blank(strength, threshold):
         return []
     pieces, scale = components(strength > threshold), max(whole.shape) / max(grey.shape)
     strength = stretch(strength, threshold)

@@ -47,14 +47,23 @@ def _eight_bits(levels: np.ndarray) -> Bytes:
     return np.asarray((finite - low) * (255 / top), np.uint8)
 
 
+def scaled(levels: Bytes, longer: int, method: Image.Resampling) -> Bytes:
+    """A picture with so many pixels on its longer side, its shape kept."""
+    height, width = levels.shape
+    scale = longer / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(Image.fromarray(levels).resize(size, method))
+
+
 def reduce(grey: Bytes, largest: int = LARGEST) -> Bytes:
     """Shrink a picture by averaging until its longer side has so many pixels or fewer."""
-    height, width = grey.shape
-    scale = largest / max(height, width)
-    if scale >= 1:
-        return grey
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BOX))
+    return scaled(grey, largest, Image.Resampling.BOX) if max(grey.shape) > largest else grey
+
+
+def dark_on_light(grey: Bytes, polarity: Polarity) -> Bytes:
+    """A picture whose ink is darker than its paper, turned into its negative where it is not so already."""
+    is_light = is_light_on_dark(grey) if polarity == "auto" else polarity == "light"
+    return 255 - grey if is_light else grey
 
 
 def is_light_on_dark(grey: Bytes) -> bool:
@@ -112,6 +121,11 @@ def otsu(levels: Bytes) -> int:
     if not (between > 0).any():
         return int(levels.flat[0])
     return int(np.nanargmax(between))
+
+
+def is_blank(strength: Bytes, threshold: int) -> bool:
+    """Whether what is above a threshold departs too little from the paper to be ink."""
+    return bool(strength.max() < FAINTEST or strength[strength > threshold].mean() < FAINTEST)
 
 
 def stretch(strength: Bytes, threshold: int) -> Bytes:

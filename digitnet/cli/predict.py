@@ -100,6 +100,10 @@ def command(
         failures += 1
         click.echo(f"{escape(path)}: {error}", err=True)
 
+    def draw(path: str, prediction: Prediction) -> None:
+        if show:
+            click.echo(f"{escape(path)}:\n{drawing(prediction)}", err=True)
+
     if isinstance(sys.stdout, TextIOWrapper):  # names of files may hold bytes that are not UTF-8
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     single = len(pictures) == 1 and files_from is None and not os.path.isdir(pictures[0])
@@ -112,13 +116,13 @@ def command(
             except DigitnetError as error:
                 complain(path, error)
                 continue
-            for _, prediction in itertools.chain.from_iterable(lines if show else ()):
-                click.echo(f"{escape(path)}:\n{drawing(prediction)}", err=True)
+            for _, prediction in itertools.chain.from_iterable(lines):
+                draw(path, prediction)
             writer.write([of_number(path, lines)])
     else:
         for rows in batches(recognizer, names, complain, save_inputs):
-            for path, prediction in rows if show else ():
-                click.echo(f"{escape(path)}:\n{drawing(prediction)}", err=True)
+            for row in rows:
+                draw(*row)
             writer.write(of_digit(*row) for row in rows)
     writer.close()
     return 1 if failures else 0
