@@ -17,7 +17,7 @@ class Activation(NamedTuple):
     value: Callable[[Floats], Floats]
     """z, any shape -> a = sigma(z), the same shape and dtype; z may be overwritten."""
     derivative: Callable[[Floats], np.ndarray]
-    """a, any shape -> sigma'(z), the same shape; bool where it is 0 or 1."""
+    """a, any shape -> sigma'(z), which multiplies an array of that shape; bool where it is 0 or 1."""
     gain: float
     """Variance of the weights times the number of inputs that keeps signals alive at the start."""
 
@@ -33,5 +33,5 @@ ACTIVATIONS: dict[str, Activation] = {
     # Glorot and Bengio 2010, section 4.2; a sigmoid's slope at 0 is 1/4, hence 16.
     "sigmoid": Activation(sigmoid, lambda a: a * (1 - a), gain=16.0),
     "tanh": Activation(lambda z: np.tanh(z, out=z), lambda a: 1 - a * a, gain=1.0),
-    "identity": Activation(lambda z: z, np.ones_like, gain=1.0),
+    "identity": Activation(lambda z: z, lambda a: np.ones((), a.dtype), gain=1.0),
 }

@@ -28,6 +28,10 @@ class Layer(Protocol):
     outputs: int
     size: int
     """How many parameters."""
+    kernel_shape: tuple[int, ...]
+    """The axes of the weights as they lie in the parameters, the layer's neurons last, before a bias for each of these;
+    none without parameters."""
+    activation: str
 
     def bind(self, parameters: Floats) -> None:
         """Take a flat array of ``size`` numbers as the parameters: a view, not a copy."""
@@ -57,7 +61,8 @@ class Dense:
 
     def __init__(self, inputs: int, outputs: int, activation: str, sparse: bool = False) -> None:
         self.inputs, self.outputs, self.activation, self.sparse = inputs, outputs, activation, sparse
-        self.size = outputs * inputs + outputs
+        self.kernel_shape: tuple[int, ...] = (inputs, outputs)
+        self.size = inputs * outputs + outputs
 
     def bind(self, parameters: Floats) -> None:
         """See :class:`Layer`; W column by column, so that an input's weights lie together, then b."""

@@ -10,10 +10,9 @@ beside. Nothing is pickled; every version stays readable.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,13 +21,15 @@ import numpy as np
 
 from digitnet import __version__
 from digitnet.arrays import Floats
+from digitnet.convolution import Convolution, MaxPool
 from digitnet.errors import DigitnetError
 from digitnet.files import replacing
 from digitnet.ink import Ink
-from digitnet.layers import Dense
+from digitnet.layers import Dense, Layer
 from digitnet.losses import CLASSES
 from digitnet.model import Model
 from digitnet.network import Network
+from digitnet.structure import build
 
 FORMAT, FORMAT_VERSION = "digitnet", 1
 BLOCK = 512
@@ -59,7 +60,7 @@ def save(model: Model, path: str | Path, state: State | None = None) -> None:
             {
                 "format": FORMAT,
                 "format_version": FORMAT_VERSION,
-                "layers": ",".join(map(str, network.sizes)),
+                "layers": ",".join(network.structure),
                 "activation": network.activation,
                 "loss": network.loss_name,
                 "side": model.ink.side,
@@ -78,13 +79,15 @@ def save(model: Model, path: str | Path, state: State | None = None) -> None:
             columns = [(name, "f8") for name in model.history[0]]
             file.create_dataset("history", data=np.array([tuple(row.values()) for row in model.history], columns))
         weights = file.create_group("model_weights")
-        weights.attrs["layer_names"] = np.array([_name(i) for i in range(len(network.layers))], "S")
-        for i, layer in enumerate(network.layers):
-            assert isinstance(layer, Dense)
-            group = weights.create_group(_name(i))
-            group.attrs["weight_names"] = np.array(["kernel:0", "bias:0"], "S")
-            group.create_dataset("kernel:0", data=layer.weights.T)
-            group.create_dataset("bias:0", data=layer.biases[:, 0])
+        names = _names(network.layers)
+        weights.attrs["layer_names"] = np.array([name for name in names if name], "S")
+        for name, layer, flat in zip(names, network.layers, network.stretches(network.parameters), strict=True):
+            if name:
+                group = weights.create_group(name)
+                group.attrs["weight_names"] = np.array(["kernel:0", "bias:0"], "S")
+                neurons = layer.kernel_shape[-1]
+                group.create_dataset("kernel:0", data=flat[:-neurons].reshape(layer.kernel_shape))
+                group.create_dataset("bias:0", data=flat[-neurons:])
         if state is not None:
             group = file.create_group("state")
             group.attrs["facts"] = json.dumps(state.facts)
@@ -142,17 +145,18 @@ def _read(file: h5py.File) -> Model:
     version = int(file.attrs["format_version"])
     if file.attrs["format"] != FORMAT or version > FORMAT_VERSION:
         raise DigitnetError(f"format version {version}; this digitnet knows up to {FORMAT_VERSION}: upgrade it")
-    sizes = [int(size) for size in str(file.attrs["layers"]).split(",")]
-    if sizes[-1] != CLASSES:
-        raise DigitnetError(f"{sizes[-1]} outputs, not {CLASSES}")
+    structure, activation = str(file.attrs["layers"]).split(","), str(file.attrs["activation"])
+    layers = build(structure, activation)
+    if layers[-1].outputs != CLASSES:
+        raise DigitnetError(f"{layers[-1].outputs} outputs, not {CLASSES}")
     ink = Ink(int(file.attrs["side"]), int(file.attrs["threshold"]))
     shapes: dict[str, tuple[int, ...]] = {}
-    for i, (inputs, outputs) in enumerate(pairwise(sizes)):
-        group = f"model_weights/{_name(i)}"
-        shapes |= {f"{group}/kernel:0": (inputs, outputs), f"{group}/bias:0": (outputs,)}
+    for name, layer in zip(_names(layers), layers, strict=True):
+        if name:
+            group = f"model_weights/{name}"
+            shapes |= {f"{group}/kernel:0": layer.kernel_shape, f"{group}/bias:0": layer.kernel_shape[-1:]}
     parameters = _read_arrays(file, shapes)
-    activation, loss = str(file.attrs["activation"]), str(file.attrs["loss"])
-    network = Network(sizes, activation=activation, loss=loss, parameters=parameters)
+    network = Network(structure, activation=activation, loss=str(file.attrs["loss"]), parameters=parameters)
     history = []
     if "history" in file:
         table = _dataset(file, "history")[()]
@@ -191,17 +195,35 @@ def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
     return dataset
 
 
-def _name(i: int) -> str:
-    return f"dense_{i + 1}"
+def _names(layers: Sequence[Layer]) -> list[str | None]:
+    """What Keras calls each layer; None for one that has no parameters."""
+    kinds = {2: "dense", 4: "conv2d"}
+    return [f"{kinds[len(layer.kernel_shape)]}_{i}" if layer.size else None for i, layer in enumerate(layers, start=1)]
 
 
 def _keras_config(network: Network) -> dict[str, Any]:
-    """The architecture as Keras 3 writes a Sequential."""
-    activations = [network.activation] * (len(network.sizes) - 2) + [network.loss.output_name]
-    layers: list[dict[str, Any]] = [
-        {"class_name": "InputLayer", "config": {"batch_shape": [None, network.sizes[0]], "name": "ink"}}
+    """The architecture as Keras 3 writes a Sequential; it keeps a picture's channels last, ours come first."""
+    configs: list[tuple[str, dict[str, Any]]] = [
+        ("InputLayer", {"batch_shape": [None, network.sizes[0]], "name": "ink"})
     ]
-    for i, (units, activation) in enumerate(zip(network.sizes[1:], activations, strict=True)):
-        config = {"name": _name(i), "units": units, "activation": activation}
-        layers.append({"class_name": "Dense", "config": config})
+    is_picture = False
+    for name, layer in zip(_names(network.layers), network.layers, strict=True):
+        last = layer is network.layers[-1]
+        activation = network.loss.output_name if last else layer.activation.replace("identity", "linear")
+        if isinstance(layer, Dense):
+            if is_picture:
+                configs += [("Permute", {"dims": [3, 1, 2]}), ("Flatten", {})]
+            configs.append(("Dense", {"name": name, "units": layer.outputs, "activation": activation}))
+            is_picture = False
+            continue
+        assert isinstance(layer, Convolution | MaxPool)
+        if not is_picture:
+            configs.append(("Reshape", {"target_shape": [*layer.input_shape[1:], 1]}))
+            is_picture = True
+        if isinstance(layer, MaxPool):
+            configs += [("MaxPooling2D", {"pool_size": [layer.side] * 2}), ("Activation", {"activation": activation})]
+        else:
+            patches = {"filters": layer.shape[0], "kernel_size": layer.patch, "strides": [layer.stride] * 2}
+            configs.append(("Conv2D", {"name": name, **patches, "activation": activation}))
+    layers = [{"class_name": kind, "config": config} for kind, config in configs]
     return {"class_name": "Sequential", "config": {"name": "digitnet", "layers": layers}}

@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 import numpy as np
 
 from digitnet.activations import ACTIVATIONS
 from digitnet.arrays import Floats
-from digitnet.layers import Dense, Layer
 from digitnet.losses import LOSSES
+from digitnet.structure import build
 
 
 class Network:
-    """A feed-forward network, fully connected.
+    """A feed-forward network.
 
     Example:
         >>> import numpy as np
@@ -24,38 +24,39 @@ class Network:
         Network(784 -> 100 relu -> 10 softmax, 79,510 parameters)
         >>> network(np.zeros((784, 3), np.float32)).shape
         (10, 3)
+        >>> Network(("28x28", "20x5x5", "2s", 10))
+        Network(28x28 -> 20x5x5 relu -> 2s -> 10 softmax, 29,330 parameters)
 
     Args:
-        sizes: neurons of every layer, the input first: (784, 500, 500, 10).
+        structure: neurons of every layer, the input first: (784, 500, 500, 10); or other layers, in the notation of
+            :func:`digitnet.structure.build`.
         activation: of the hidden layers, a name from ``ACTIVATIONS``.
         loss: a name from ``LOSSES``; it owns the output activation.
         rng: draws the first parameters; by default the same ones every time.
         parameters: flat, taken as they are instead of drawing; float64 checks gradients.
 
     Raises:
-        ValueError: fewer than two sizes, one below 1, or an unknown name, or not the right number of parameters.
+        ValueError: no such structure, an unknown name, or not the right number of parameters.
     """
 
     def __init__(
         self,
-        sizes: Sequence[int],
+        structure: Sequence[int | str],
         *,
         activation: str = "relu",
         loss: str = "cross-entropy",
         rng: np.random.Generator | None = None,
         parameters: Floats | None = None,
     ) -> None:
-        if len(sizes) < 2 or min(sizes) < 1:
-            raise ValueError(f"a network needs at least an input and an output, each of 1 or more: {sizes}")
+        if len(structure) < 2:
+            raise ValueError(f"a network needs at least an input and an output: {structure}")
         if activation not in ACTIVATIONS or loss not in LOSSES:
             raise ValueError(f"unknown activation {activation!r} or loss {loss!r}")
-        self.sizes = tuple(sizes)
+        self.structure = tuple(map(str, structure))
         self.activation, self.loss_name, self.loss = activation, loss, LOSSES[loss]
-        names = [activation] * (len(sizes) - 2) + ["identity"]
-        self.layers: list[Layer] = [
-            Dense(inputs, outputs, name, sparse=i == 0)
-            for i, ((inputs, outputs), name) in enumerate(zip(pairwise(sizes), names, strict=True))
-        ]
+        self.layers = build(self.structure, activation)
+        self.sizes = (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
+        """Numbers that go in, and that come out of each layer."""
         size = sum(layer.size for layer in self.layers)
         self.parameters: Floats = np.empty(size, np.float32) if parameters is None else parameters
         """theta: all weights and biases in one flat array; the layers hold views into it."""
@@ -105,6 +106,7 @@ class Network:
         return float(self.loss.value(x, target).sum(dtype=np.float64))
 
     def __repr__(self) -> str:
-        hidden = [f"{size} {self.activation}" for size in self.sizes[1:-1]]
-        chain = [str(self.sizes[0]), *hidden, f"{self.sizes[-1]} {self.loss.output_name}"]
+        hidden = zip(self.structure[1:-1], self.layers, strict=False)
+        chain = [self.structure[0], *(f"{part} {self.activation}" if layer.size else part for part, layer in hidden)]
+        chain.append(f"{self.structure[-1]} {self.loss.output_name}")
         return f"Network({' -> '.join(chain)}, {self.parameters.size:,} parameters)"

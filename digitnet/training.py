@@ -181,7 +181,7 @@ class Training:
             total_loss += network.backpropagate(x, target, self._gradient)
             self._check(total_loss)
             if start == starts[-1]:
-                norms = tuple(float(np.linalg.norm(part)) for part in network.stretches(self._gradient))
+                norms = tuple(float(np.linalg.norm(part)) for part in network.stretches(self._gradient) if part.size)
             eta = self.peak * schedule((number + 0.5) / (len(starts) * settings.epochs), settings.warmup)
             self.optimizer.step(network.parameters, self._gradient, eta)
             progress(len(batch))

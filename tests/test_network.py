@@ -34,10 +34,28 @@ def test_confidences_are_between_0_and_1(loss: str) -> None:
         np.testing.assert_allclose(y.sum(axis=0), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("sizes", [(784,), (784, 0, 10), ()])
+@pytest.mark.parametrize("sizes", [(784,), ()])
 def test_refuses_no_network(sizes: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="at least an input and an output"):
         Network(sizes)
+
+
+@pytest.mark.parametrize(
+    ("structure", "problem"),
+    [
+        (("784", "0", "10"), "'0' is no layer"),
+        (("784", "many", "10"), "'many' is no layer"),
+        (("28x", "10"), "'28x' is no input"),
+        (("28x28", "20x5x5"), "last layer is a number of neurons, not '20x5x5'"),
+        (("784", "100", "20x5x5", "10"), "'20x5x5' needs a picture before it, not 100 numbers"),
+        (("780", "2s", "10"), "'2s' needs a picture before it, not 780 numbers"),
+        (("28x28", "20x29x5", "10"), "29x5 are larger than the 28x28"),
+        (("28x28", "20x25x25", "5s", "10"), "5x5 are larger than the 4x4"),
+    ],
+)
+def test_refuses_layers_that_do_not_fit(structure: tuple[str, ...], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Network(structure)
 
 
 def test_refuses_what_it_does_not_know() -> None:

@@ -30,7 +30,7 @@ class Run:
         model = training.model
         start = hashlib.sha256(model.network.parameters.data).hexdigest()
         self.plan = {
-            "layers": list(model.network.sizes),
+            "layers": ",".join(model.network.structure),
             "activation": model.network.activation,
             "loss": model.network.loss_name,
             "threshold": model.ink.threshold,

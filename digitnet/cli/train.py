@@ -24,11 +24,12 @@ from digitnet.model import Model
 from digitnet.modelfile import load
 from digitnet.network import Network
 from digitnet.optimizers import OPTIMIZERS
+from digitnet.structure import build
 from digitnet.training import Settings, Training
 
 REMEMBERED = 12_000
 """Digits of MNIST that are mixed into other data, where a saved network goes on with them."""
-LAYERS = (28 * 28, 500, 500, CLASSES)
+LAYERS = ("784", "500", "500", "10")
 RARE: dict[str, tuple[Callable[[str], Any], Any, str]] = {
     field.name.replace("_", "-"): (type(field.default), field.default, field.metadata["help"])
     for owner in (Settings, Ink)
@@ -38,26 +39,27 @@ RARE: dict[str, tuple[Callable[[str], Any], Any, str]] = {
 """The settings of --set: type, default, meaning."""
 
 
-class Layers(click.ParamType[tuple[int, ...]]):
-    """Neurons of every layer, separated by commas."""
+class Layers(click.ParamType[tuple[str, ...]]):
+    """The layers, separated by commas."""
 
     name = "layers"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Raises a usage error unless the input is a square and there are ten outputs."""
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Raises a usage error unless they fit together, the input is a square and there are ten outputs."""
         if isinstance(value, tuple):
             return value
+        structure = tuple(value.split(","))
+        if len(structure) < 2:
+            self.fail(f"{value!r} needs an input and an output, such as 784,500,500,10.", param, ctx)
         try:
-            sizes = tuple(int(size) for size in value.split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers such as 784,500,500,10.", param, ctx)
-        if len(sizes) < 2 or min(sizes) < 1:
-            self.fail(f"{value!r} needs an input and an output, each of 1 or more.", param, ctx)
-        if math.isqrt(sizes[0]) ** 2 != sizes[0]:
-            self.fail(f"the input {sizes[0]} is no square; 784 is 28x28 pixels.", param, ctx)
-        if sizes[-1] != CLASSES:
-            self.fail(f"the last number is {sizes[-1]}, not {CLASSES}: one output for each digit.", param, ctx)
-        return sizes
+            layers = build(structure, "relu")
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        if math.isqrt(layers[0].inputs) ** 2 != layers[0].inputs:
+            self.fail(f"the input {structure[0]} is no square; 784 is 28x28 pixels.", param, ctx)
+        if layers[-1].outputs != CLASSES:
+            self.fail(f"the last number is {structure[-1]}, not {CLASSES}: one output for each digit.", param, ctx)
+        return structure
 
 
 class Duration(click.ParamType[float]):
@@ -107,7 +109,11 @@ class TrainCommand(click.Command):
     callback=use_preset,
     help="Named settings, listed below; those given beside it go before them.",
 )
-@click.option("--layers", type=Layers(), help="Neurons of each layer, input first.  [default: 784,500,500,10]")
+@click.option(
+    "--layers",
+    type=Layers(),
+    help="Neurons of each layer, input first, or kernels (20x5x5) and pooling (2s).  [default: 784,500,500,10]",
+)
 @click.option("--epochs", type=click.IntRange(1), default=Settings.epochs, show_default=True)
 @click.option("--batch-size", type=click.IntRange(1), default=Settings.batch_size, show_default=True)
 @click.option(
@@ -149,7 +155,7 @@ class TrainCommand(click.Command):
     "--set", "rare", multiple=True, metavar="NAME=VALUE", callback=parse_rare, help="A rare setting; repeatable."
 )
 def command(
-    layers: tuple[int, ...] | None,
+    layers: tuple[str, ...] | None,
     epochs: int,
     batch_size: int,
     learning_rate: float | None,
@@ -192,9 +198,9 @@ def command(
             raise click.UsageError("--from brings its own layers, activation, loss and threshold; leave these out.")
         model = load(start)
     else:
-        sizes = layers or LAYERS
-        network = Network(sizes, activation=activation or "relu", loss=loss or "cross-entropy", rng=drawing)
-        model = Model(network, Ink(side=math.isqrt(sizes[0]), **ink_settings))
+        structure = layers or LAYERS
+        network = Network(structure, activation=activation or "relu", loss=loss or "cross-entropy", rng=drawing)
+        model = Model(network, Ink(side=math.isqrt(network.sizes[0]), **ink_settings))
     dataset = read_data(data, "train")
     train, held_out = dataset.split(validation, splitting)
     if not len(train):
