@@ -16,9 +16,11 @@ from digitnet.habits import with_habits
 from digitnet.ink import SIDE, binarize
 from digitnet.losses import CLASSES, one_hot
 from digitnet.model import Model
+from digitnet.network import Network
 from digitnet.nonsense import nonsense
 from digitnet.optimizers import OPTIMIZERS
 from digitnet.recognizer import columns
+from digitnet.unfolding import has_convolutions, unfolded
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ class Settings:
     nonsense: float = field(
         default=0.0, metadata={"help": "pictures of no digit to be unsure of, a share of the digits"}
     )
+    shared: float = field(
+        default=1.0, metadata={"help": "share of the run after which convolutions become dense layers and go on free"}
+    )
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 1:
@@ -62,6 +67,8 @@ class Settings:
             raise ValueError("habits is between 0 and 1")
         if not 0 <= self.nonsense <= 1:
             raise ValueError("nonsense is between 0 and 1")
+        if not 0 <= self.shared <= 1:
+            raise ValueError("shared is between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -110,19 +117,29 @@ class Training:
         settings: how to descend.
         rng: orders the digits, and whatever else is drawn.
 
+    Raises:
+        DigitnetError: settings.shared asks to unfold what cannot be.
+
     Attributes:
         done: epochs so far.
         best: the best epoch's parameters so far, if settings.early_stop asks for them.
     """
 
     def __init__(self, model: Model, settings: Settings, rng: np.random.Generator) -> None:
-        rule = OPTIMIZERS[settings.optimizer]
         self.model, self.settings, self.rng = model, settings, rng
-        self.optimizer = rule(model.network.parameters)
-        self.peak = settings.learning_rate or rule.default_learning_rate
-        self.done, self.best_epoch, self.best_accuracy = 0, 0, -1.0
+        self.peak = settings.learning_rate or OPTIMIZERS[settings.optimizer].default_learning_rate
+        self.done = 0
+        self._take(model.network)
+        if settings.shared < 1:
+            unfolded(model.network)  # can it be done?
+
+    def _take(self, network: Network) -> None:
+        """Go on with this network, and with no memory of another."""
+        self.model.network = network
+        self.optimizer = OPTIMIZERS[self.settings.optimizer](network.parameters)
+        self.best_epoch, self.best_accuracy = self.done, -1.0
         self.best: Floats | None = None
-        self._gradient = np.empty_like(model.network.parameters)
+        self._gradient = np.empty_like(network.parameters)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """All that :meth:`restore` needs beside the model: arrays, and facts that JSON can hold."""
@@ -130,8 +147,9 @@ class Training:
         best = {} if self.best is None else {"best": self.best}
         return {**self.optimizer.memory, **best}, {**facts, "rng": self.rng.bit_generator.state}
 
-    def restore(self, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
-        """Go on where a run with the same settings was when it gave this state; the model is restored already."""
+    def restore(self, network: Network, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+        """Go on where a run with the same settings was when it had this network and gave this state."""
+        self._take(network)
         self.optimizer.memory = {name: arrays[name] for name in self.optimizer.memory}
         self.best = arrays.get("best")
         self.done, self.best_epoch, self.best_accuracy = facts["done"], facts["best_epoch"], facts["best_accuracy"]
@@ -155,6 +173,8 @@ class Training:
         """
         settings, patience = self.settings, self.settings.early_stop or math.inf
         while self.done < settings.epochs and self.done - self.best_epoch < patience:
+            if self.done >= settings.shared * settings.epochs and has_convolutions(self.model.network):
+                self._take(unfolded(self.model.network))
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is found
                 epoch = self._epoch(train, validation, progress)
             self.done += 1

@@ -5,8 +5,9 @@ import pytest
 from scipy.ndimage import maximum_filter
 from scipy.signal import correlate2d
 
-from digitnet import Network
+from digitnet import DigitnetError, Network
 from digitnet.convolution import Convolution, MaxPool
+from digitnet.unfolding import unfolded
 from tests.test_gradients import numeric, relative_error
 
 SHAPE = (2, 7, 6)
@@ -92,3 +93,18 @@ def test_activation_after_pooling_is_activation_before_it(activation: str) -> No
     x = rng.normal(size=(64, 5)).astype(np.float32)
     a, _ = MaxPool(kernels.shape, 2, "identity").forward(kernels.forward(x)[0])
     np.testing.assert_array_equal(pooled.layers[2].forward(a)[0], pooled.forward(x))
+
+
+def test_unfolded_is_the_same_function() -> None:
+    rng = np.random.default_rng(7)
+    network = Network(("12x12", "3x3x4/2", "5x2x2", 8, 10), activation="tanh", rng=rng)
+    network.parameters += rng.normal(size=network.parameters.size).astype(np.float32) / 10  # biases, too
+    dense = unfolded(network)
+    assert dense.structure == ("144", "75", "80", "8", "10")
+    x = (rng.random((144, 20)) > 0.7).astype(np.float32)
+    np.testing.assert_allclose(dense(x), network(x), atol=1e-6)
+
+
+def test_pooling_cannot_be_unfolded() -> None:
+    with pytest.raises(DigitnetError, match="20x5x5/2"):
+        unfolded(Network(("12x12", "3x3x4", "2s", 10)))

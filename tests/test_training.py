@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from digitnet import Dataset, Epoch, Ink, Model, Network, Settings, evaluate, fit, read_dataset
+from digitnet import Dataset, DigitnetError, Epoch, Ink, Model, Network, Settings, evaluate, fit, read_dataset
 from digitnet.activations import ACTIVATIONS
 from digitnet.losses import LOSSES
 from digitnet.optimizers import OPTIMIZERS
-from digitnet.training import schedule
+from digitnet.training import Training, schedule
 
 
-def trained(sizes: tuple[int, ...], data: Dataset, settings: Settings, **options: str) -> tuple[Model, list[Epoch]]:
+def trained(
+    sizes: tuple[int | str, ...], data: Dataset, settings: Settings, **options: str
+) -> tuple[Model, list[Epoch]]:
     model = Model(Network(sizes, rng=np.random.default_rng(1), **options))  # type: ignore[arg-type]
     return model, list(fit(model, data, data[:500], settings, rng=np.random.default_rng(2)))
 
@@ -40,6 +42,22 @@ def test_every_combination_learns(digits: Dataset, activation: str, loss: str, o
 def test_other_sides_learn(digits: Dataset, side: int) -> None:
     _, epochs = trained((side * side, 40, 10), digits, Settings(epochs=20, batch_size=128, distortions="none"))
     assert epochs[-1].validation_accuracy > 0.85
+
+
+def test_convolutions_become_dense_layers_that_go_on_free(digits: Dataset) -> None:
+    structure, settings = ("28x28", "4x5x5/2", 10), Settings(epochs=4, batch_size=64, distortions="none", shared=0.5)
+    model, epochs = trained(structure, digits, settings)
+    assert model.network.structure == ("784", "576", "10")
+    assert [len(epoch.gradient_norms) for epoch in epochs] == [2, 2, 2, 2]
+    losses = [epoch.validation_loss for epoch in epochs]
+    assert losses == sorted(losses, reverse=True)  # unfolding is no setback
+    weights = model.network.parameters[: 784 * 576]
+    assert np.count_nonzero(weights) > 30 * 576  # more than the 25 of a patch
+
+
+def test_pooling_cannot_become_dense() -> None:
+    with pytest.raises(DigitnetError, match="pooling"):
+        Training(Model(Network(("28x28", "4x5x5", "2s", 10))), Settings(shared=0.5), np.random.default_rng(1))
 
 
 def test_same_seeds_same_network(digits: Dataset) -> None:

@@ -60,9 +60,8 @@ class Run:
                     f"--resume: {self.checkpoint} is of a run with {name} {then}, not {value}; "
                     "give the same settings, or leave out --resume to start anew."
                 )
-        self.training.model.network.parameters[...] = saved.network.parameters
         self.training.model.history = saved.history
-        self.training.restore(state.arrays, state.facts)
+        self.training.restore(saved.network, state.arrays, state.facts)
         self.kept = True
 
     def go(self, train: Dataset, held_out: Dataset, time_limit: float | None) -> str:
