@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,6 +21,9 @@ from digitnet.recognizer import columns
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 SIZES = (784, 500, 500, 10)
+KERNELS = ("28x28", "20x5x5", "2s", "50x5x5", "2s", 500, 10)
+FEW = 12_000
+"""Digits in an epoch of the network with convolutions, which takes its time."""
 BATCH = 128
 
 
@@ -30,24 +33,38 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def ours(optimizer: str, distortions: str = "none") -> dict[str, float]:
+def ours(
+    optimizer: str, distortions: str = "none", structure: Sequence[int | str] = SIZES, count: int = 60_000
+) -> dict[str, float]:
     """The second of two epochs, as ``digitnet train`` does them, but for distortions, which the peers do not do."""
-    data = read_dataset(DATA, "train")
+    data = read_dataset(DATA, "train")[:count]
     settings = Settings(epochs=2, optimizer=optimizer, batch_size=BATCH, distortions=distortions)
-    epochs = fit(Model(Network(SIZES)), data, None, settings)
+    epochs = fit(Model(Network(structure)), data, None, settings)
     next(epochs)
     return {"epoch": seconds(lambda: next(epochs))}
 
 
 def torch(optimizer: str, compiled: bool = False) -> dict[str, float]:
-    import torch
     from torch import nn
 
-    data = read_dataset(DATA, "train")
+    layers = [nn.Linear(784, 500), nn.ReLU(), nn.Linear(500, 500), nn.ReLU(), nn.Linear(500, 10)]
+    return torch_epoch(nn.Sequential(*layers), optimizer, compiled)
+
+
+def torch_kernels(optimizer: str) -> dict[str, float]:
+    from torch import nn
+
+    kernels = [nn.Conv2d(1, 20, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(20, 50, 5), nn.ReLU(), nn.MaxPool2d(2)]
+    layers = [nn.Unflatten(1, (1, 28, 28)), *kernels, nn.Flatten(), nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10)]
+    return torch_epoch(nn.Sequential(*layers), optimizer, count=FEW)
+
+
+def torch_epoch(network: Any, optimizer: str, compiled: bool = False, count: int = 60_000) -> dict[str, float]:
+    import torch
+
+    data = read_dataset(DATA, "train")[:count]
     x = torch.from_numpy((data.images.reshape(-1, 784) > 127).astype(np.float32))
     y = torch.from_numpy(data.labels.astype(np.int64))
-    layers = [nn.Linear(784, 500), nn.ReLU(), nn.Linear(500, 500), nn.ReLU(), nn.Linear(500, 10)]
-    network = nn.Sequential(*layers)
     parameters = list(network.parameters())
     rule: Any = {
         "gradient-descent": lambda: torch.optim.SGD(parameters, lr=0.1, fused=True),
@@ -57,7 +74,7 @@ def torch(optimizer: str, compiled: bool = False) -> dict[str, float]:
 
     def step(indices: Any) -> None:
         rule.zero_grad()
-        nn.functional.cross_entropy(network(x[indices]), y[indices]).backward()
+        torch.nn.functional.cross_entropy(network(x[indices]), y[indices]).backward()
         rule.step()
 
     run = torch.compile(step) if compiled else step
@@ -166,7 +183,9 @@ def growth(widths: str, batches: str) -> dict[str, float]:
 WORKERS: dict[str, Callable[..., dict[str, float]]] = {
     "ours": ours,
     "distorted": lambda distortions: ours("adam", distortions),
+    "kernels": lambda optimizer: ours(optimizer, structure=KERNELS, count=FEW),
     "torch": torch,
+    "torch-kernels": torch_kernels,
     "compiled": lambda optimizer: torch(optimizer, compiled=True),
     "sklearn": sklearn,
     "step": step,
