@@ -151,7 +151,7 @@ def test_a_preset_fills_in_and_what_is_given_goes_before_it(run: Run, data: Path
     expected = {"validation": 0.05, "distortions": "wide", "habits": 0.4, "nonsense": 0.5, "epochs": 1}
     assert expected.items() <= model.record.items()
     assert model.ink.threshold == 100
-    assert "default: 250" in run("train", "--preset", "best", "--help").stdout
+    assert "default: 160" in run("train", "--preset", "best", "--help").stdout
 
 
 def test_train_goes_on_from_a_model(run: Run, data: Path, tmp_path: Path) -> None:

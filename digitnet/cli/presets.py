@@ -6,16 +6,27 @@ import click
 
 PRESETS: dict[str, dict[str, Any]] = {
     "best": {
-        "layers": "3136,1200,800,400,10",
-        "epochs": 250,
+        "layers": "56x56,16x9x9/4,64x5x5/2,150,10",
+        "epochs": 160,
+        "batch_size": 128,
+        "learning_rate": 0.002,
         "validation": 0.02,
-        "rare": ("distortions=strong",),
+        "rare": ("shared=0.95",),
+    },
+    "convolution": {
+        "layers": "28x28,20x5x5,2s,50x5x5,2s,500,10",
+        "epochs": 60,
+        "batch_size": 128,
+        "learning_rate": 0.002,
+        "validation": 0.02,
     },
     "pretrained": {
-        "layers": "3136,500,300,10",
+        "layers": "28x28,8x5x5/2,50x5x5/2,100,10",
         "epochs": 120,
+        "batch_size": 128,
+        "learning_rate": 0.002,
         "validation": 0.05,
-        "rare": ("distortions=wide", "habits=0.4", "nonsense=0.06"),
+        "rare": ("distortions=wide", "habits=0.4", "nonsense=0.12", "shared=0.9"),
     },
 }
 """What each stands for, by the names of the command's parameters."""
