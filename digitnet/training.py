@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,9 @@ from digitnet.nonsense import nonsense
 from digitnet.optimizers import OPTIMIZERS
 from digitnet.recognizer import columns
 from digitnet.unfolding import has_convolutions, unfolded
+
+DISTORTED_TOGETHER = 512
+"""Digits."""
 
 
 @dataclass(frozen=True)
@@ -191,18 +194,16 @@ class Training:
 
     def _epoch(self, train: Dataset, validation: Dataset | None, progress: Callable[[int], object]) -> Epoch:
         settings, network = self.settings, self.model.network
-        order = self.rng.permutation(len(train))
-        starts = range(0, len(train), settings.batch_size)
+        steps = -(-len(train) // settings.batch_size)
         total_loss, eta = 0.0, 0.0
         norms: tuple[float, ...] = ()
-        for number, start in enumerate(starts, start=self.done * len(starts)):
-            batch = train[order[start : start + settings.batch_size]]
+        for step, batch in enumerate(self._batches(train), start=1):
             x, target = self._examples(batch)
             total_loss += network.backpropagate(x, target, self._gradient)
             self._check(total_loss)
-            if start == starts[-1]:
+            if step == steps:
                 norms = tuple(float(np.linalg.norm(part)) for part in network.stretches(self._gradient) if part.size)
-            eta = self.peak * schedule((number + 0.5) / (len(starts) * settings.epochs), settings.warmup)
+            eta = self.peak * schedule((self.done * steps + step - 0.5) / (steps * settings.epochs), settings.warmup)
             self.optimizer.step(network.parameters, self._gradient, eta)
             progress(len(batch))
         after = evaluate(self.model, validation) if validation else None
@@ -210,15 +211,27 @@ class Training:
         figures = (after.loss, after.accuracy) if after else (math.nan, math.nan)
         return Epoch(self.done + 1, total_loss / len(train), *figures, eta, norms)
 
+    def _batches(self, train: Dataset) -> Iterator[Dataset]:
+        """The digits in a new order and newly distorted, several mini-batches at a time because that costs less."""
+        settings, order = self.settings, self.rng.permutation(len(train))
+        together = settings.batch_size * max(1, DISTORTED_TOGETHER // settings.batch_size)
+        for start in range(0, len(train), together):
+            digits = train[order[start : start + together]]
+            images = digits.images
+            if settings.habits:
+                images = with_habits(images, digits.labels, settings.habits, self.rng)
+            if settings.distortions != "none":
+                finer = max(1, self.model.ink.side // SIDE)
+                images = distort(images, DISTORTIONS[settings.distortions], self.rng, finer)
+            digits = replace(digits, images=images)
+            yield from (
+                digits[first : first + settings.batch_size] for first in range(0, len(digits), settings.batch_size)
+            )
+
     def _examples(self, batch: Dataset) -> tuple[Floats, Floats]:
         """What the network gets to see of a mini-batch, and what it should answer: (inputs, n) and (10, n)."""
-        settings, images, target = self.settings, batch.images, one_hot(batch.labels)
-        if settings.habits:
-            images = with_habits(images, batch.labels, settings.habits, self.rng)
-        if settings.distortions != "none":
-            finer = max(1, self.model.ink.side // SIDE)
-            images = distort(images, DISTORTIONS[settings.distortions], self.rng, finer)
-        count = round(settings.nonsense * len(batch))
+        images, target = batch.images, one_hot(batch.labels)
+        count = round(self.settings.nonsense * len(batch))
         if count:
             images = np.concatenate([images, nonsense(count, images.shape[1], self.rng)])
             target = np.concatenate([target, np.full((CLASSES, count), 1 / CLASSES, np.float32)], axis=1)
