@@ -77,7 +77,7 @@ def test_every_command_has_help_and_is_in_the_readme(name: str) -> None:
         (["train", "--epochs", "0"], "epochs"),
         (["train", "--learning-rate", "0"], "learning-rate"),
         (["train", "--validation", "1"], "validation"),
-        (["train", "--set", "habit=0.1"], "there are warmup, distortions, habits, nonsense, threshold"),
+        (["train", "--set", "habit=0.1"], "there are warmup, distortions, habits, nonsense, shared, threshold"),
         (["train", "--set", "nonsense=much"], "'much' is no value for nonsense"),
         (["train", "--set", "distortions=wild"], "none, light, strong, wide, not 'wild'"),
         (["train", "--set", "threshold=300"], "between 0 and 254"),
