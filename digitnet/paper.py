@@ -3,10 +3,11 @@
 Every step takes and returns whole pictures, (height, width).
 """
 
+import warnings
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from digitnet.arrays import Bytes, Floats
 
@@ -15,13 +16,24 @@ FAINTEST = 20
 LARGEST = 400
 """Pixels of a picture's longer side that are enough to see a digit by."""
 
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture of each EXIF orientation upright (CIPA DC-008, tag 0x0112)."""
+
 Polarity = Literal["auto", "dark", "light"]
 """What ink looks like against its paper."""
 
 
 def grey_levels(picture: Image.Image) -> Bytes:
     """Any Pillow picture -> (height, width) uint8 luminance, upright, transparency over a contrasting paper."""
-    picture = ImageOps.exif_transpose(picture)
+    picture = upright(picture)
     if picture.mode == "F" or picture.mode.startswith("I"):
         return _eight_bits(np.asarray(picture))
     if not picture.has_transparency_data:
@@ -34,6 +46,16 @@ def grey_levels(picture: Image.Image) -> Bytes:
     visible = float((grey * alpha).sum() / max(float(alpha.sum()), 1e-6))
     paper = 255 if visible < 128 else 0
     return np.rint(grey * alpha + paper * (1 - alpha)).astype(np.uint8)
+
+
+def upright(picture: Image.Image) -> Image.Image:
+    """A picture turned as its EXIF says; EXIF that is too damaged to be read says nothing."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            turn = TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # it can raise nearly anything in Pillow's parser, and the pixels are sound
+        turn = None
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _eight_bits(levels: np.ndarray) -> Bytes:

@@ -1,8 +1,11 @@
 """Picture files: opened whole or refused in one line, listed in a folder, written."""
 
+import logging
 import os
+import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -12,6 +15,9 @@ from digitnet.arrays import Bytes
 from digitnet.errors import DigitnetError
 
 HEIC = ".heic"
+
+# What Pillow logs of a damaged picture would be printed where nobody has set up logging.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def open_picture(source: str | os.PathLike[str] | bytes, enough: int | None = None) -> Image.Image:
@@ -25,22 +31,53 @@ def open_picture(source: str | os.PathLike[str] | bytes, enough: int | None = No
     try:
         # Pillow warns of oddities (a large picture, a strange tag); a picture is either read or refused.
         with warnings.catch_warnings(action="ignore"):
-            with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as picture:
+            with Image.open(BytesIO(source) if isinstance(source, bytes) else _ordinary(source)) as picture:
+                if picture.format == "EPS":
+                    raise DigitnetError("PostScript is a program, which is not run; save the picture as PNG")
                 if enough:
                     picture.draft(None, (enough, enough))
-                picture.load()
+                with _silence(picture.format == "TIFF"):
+                    picture.load()
             return picture
+    except DigitnetError:
+        raise
     except UnidentifiedImageError:
         if not _is_heic(source) or HEIC in Image.registered_extensions():
             raise DigitnetError("not a picture that Pillow can read") from None
         _learn_heic()
         return open_picture(source, enough)
     except OSError as error:
-        raise DigitnetError(error.strerror or f"damaged picture ({_one_line(error)})") from None
+        # One with a file's name comes from opening it, others from within a decoder.
+        named = error.strerror if error.filename is not None else None
+        raise DigitnetError(named or f"damaged picture ({_one_line(error)})") from None
     except MemoryError:
         raise DigitnetError("too large a picture for this machine's memory") from None
     except Exception as error:  # a damaged file can raise nearly anything in Pillow's decoders
         raise DigitnetError(f"damaged picture ({_one_line(error)})") from None
+
+
+def _ordinary(source: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """Refuse what could keep us waiting for ever: a named pipe, a device. A shell's <(command) has no name on disk."""
+    mode = os.stat(source).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode) and os.path.exists(os.path.realpath(source)):
+        raise DigitnetError("not an ordinary file")
+    return source
+
+
+@contextmanager
+def _silence(wanted: bool) -> Iterator[None]:
+    """Keep a library in C from writing to descriptor 2 what it thinks of a picture: libtiff does."""
+    if not wanted:
+        yield
+        return
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _is_heic(source: str | os.PathLike[str] | bytes) -> bool:
@@ -65,23 +102,34 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def list_folder(folder: str, recursive: bool = False) -> Iterator[str]:
+def list_folder(
+    folder: str, recursive: bool = False, onerror: Callable[[OSError], object] | None = None
+) -> Iterator[str]:
     """Sorted paths of the files in a folder that have a picture's extension; hidden ones are left out.
 
+    Args:
+        folder: where to look.
+        recursive: go down into folders within it.
+        onerror: called with the error of a folder that cannot be read; the others are listed.
+
     Raises:
-        OSError: the folder cannot be read.
+        OSError: a folder cannot be read, and there is no ``onerror``.
     """
     extensions = {*Image.registered_extensions(), HEIC}
-    names = sorted(os.listdir(folder))
-    for name in names:
-        path = os.path.join(folder, name)
-        if name.startswith("."):
-            continue
-        if os.path.isdir(path):
-            # A link to a folder could lead in a circle.
-            if recursive and not os.path.islink(path):
-                yield from list_folder(path, recursive)
-        elif os.path.splitext(name)[1].lower() in extensions:
+    waiting = [folder]
+    while waiting:  # the next one last
+        path = waiting.pop()
+        # A link to a folder could lead in a circle.
+        if path == folder or (recursive and os.path.isdir(path) and not os.path.islink(path)):
+            try:
+                names = sorted(os.listdir(path), reverse=True)
+            except OSError as error:
+                if onerror is None:
+                    raise
+                onerror(error)
+                continue
+            waiting += [os.path.join(path, name) for name in names if not name.startswith(".")]
+        elif os.path.splitext(path)[1].lower() in extensions and not os.path.isdir(path):
             yield path
 
 

@@ -38,8 +38,10 @@ def mnist_beside(path: Path) -> Dataset | None:
 
 
 def _is_empty(folder: Path) -> bool:
-    """Whether there is nothing in a folder, or only a README."""
-    return not folder.exists() or (folder.is_dir() and all(path.name == "README.md" for path in folder.iterdir()))
+    """Whether there is nothing in a folder, or only a README and hidden files, such as a killed fetch's."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(path.name == "README.md" or path.name[0] == "." for path in folder.iterdir())
 
 
 def fetch_with_bars(

@@ -11,6 +11,7 @@ from digitnet.cli.data import read_data
 from digitnet.cli.options import data_option, find_model, model_option
 from digitnet.datasets import Dataset
 from digitnet.evaluation import BINS, Evaluation, evaluate
+from digitnet.files import check_writable
 from digitnet.losses import CLASSES
 from digitnet.modelfile import load
 from digitnet.pictures import save_grey
@@ -36,6 +37,8 @@ def command(data: Path, model: Path | None, as_json: bool, errors: Path | None) 
     Exit code 1 if a picture could not be read.
     """
     loaded = load(find_model(model))
+    if errors is not None:
+        check_writable(errors / "0.png")
     dataset = read_data(data, "test")
     result = evaluate(loaded, dataset)
     click.echo(json.dumps(as_object(result)) if as_json else as_text(result))
@@ -107,7 +110,6 @@ def as_text(result: Evaluation) -> str:
 
 def save_errors(folder: Path, dataset: Dataset, result: Evaluation) -> None:
     """Write each misread picture as the network was given it."""
-    folder.mkdir(parents=True, exist_ok=True)
     digits = len(str(len(dataset) - 1))
     for index in result.errors:
         answer = "none" if result.digits[index] == NO_DIGIT else str(result.digits[index])

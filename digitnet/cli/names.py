@@ -1,5 +1,6 @@
 """Names of pictures, in the order given."""
 
+import errno
 import os
 import select
 import sys
@@ -33,10 +34,7 @@ def _expand(name: str, recursive: bool, complain: Complain) -> Iterator[str]:
     if name == STDIN or not os.path.isdir(name):
         yield name
         return
-    try:
-        yield from list_folder(name, recursive)
-    except OSError as error:
-        complain(error.filename or name, error.strerror)
+    yield from list_folder(name, recursive, lambda error: complain(error.filename or name, error.strerror))
 
 
 def listed_names(path: str, end: bytes) -> Iterator[str | None]:
@@ -45,6 +43,8 @@ def listed_names(path: str, end: bytes) -> Iterator[str | None]:
     Raises:
         OSError: the file cannot be read.
     """
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     file = sys.stdin.fileno() if path == STDIN else os.open(path, os.O_RDONLY)
     rest = b""
     while True:

@@ -1,8 +1,10 @@
 """Options and look-ups that several commands share."""
 
+import math
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +15,18 @@ MODEL = Path("models") / "digitnet.h5"
 PACKAGE = Path(__file__).resolve().parent.parent
 SHIPPED = (PACKAGE / "pretrained.h5", PACKAGE.parent / "models" / "pretrained.h5")
 """In a wheel, and in a checkout."""
+
+
+class Number(click.FloatRange):
+    """A number in a range; unlike ``click.FloatRange``, "nan" and "inf" are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Raises a usage error unless it is finite and in the range."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
 
 data_option = click.option(
     "--data",

@@ -12,9 +12,10 @@ import click
 
 from digitnet.arrays import Bytes
 from digitnet.cli.names import STDIN, Complain, in_order
-from digitnet.cli.options import find_model, model_option
+from digitnet.cli.options import Number, find_model, model_option
 from digitnet.cli.output import FORMATS, Writer, drawing, escape, of_digit, of_number
 from digitnet.errors import DigitnetError
+from digitnet.files import check_writable
 from digitnet.ink import Ink, binarize
 from digitnet.modelfile import load
 from digitnet.paper import Polarity
@@ -48,7 +49,7 @@ BATCH_SECONDS = 0.25
 )
 @click.option(
     "--min-confidence",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     default=0,
     show_default=True,
     help='Answer "?" below it.',
@@ -90,10 +91,12 @@ def command(
         raise click.UsageError("-0 goes with --files-from.")
     if STDIN in pictures and files_from == STDIN:
         raise click.UsageError("stdin cannot be both a picture (-) and a list of names (--files-from -).")
+    if sys.stdout is None or (sys.stdin is None and STDIN in (*pictures, files_from)):
+        raise DigitnetError("stdin or stdout is closed")
     recognizer = Recognizer(load(find_model(model)), polarity, min_confidence)
     failures = 0
     if save_inputs:
-        save_inputs.mkdir(parents=True, exist_ok=True)
+        check_writable(save_inputs / "1.png")
 
     def complain(path: str, error: object) -> None:
         nonlocal failures

@@ -12,21 +12,22 @@ from tqdm import tqdm
 
 from digitnet.calibration import calibrate
 from digitnet.datasets import Dataset
-from digitnet.files import replacing
+from digitnet.files import naming, replacing
 from digitnet.modelfile import State, load_checkpoint, save
 from digitnet.training import DivergedError, Epoch, Training
 
 
-class Run:
-    """One training, the model file it writes, the checkpoint beside it, and perhaps a log.
+def checkpoint_of(output: Path) -> Path:
+    """Where a run that will write ``output`` keeps its checkpoint."""
+    return output.with_name(f"{output.name}.checkpoint")
 
-    Raises:
-        OSError: the log cannot be written.
-    """
+
+class Run:
+    """One training, the model file it writes, the checkpoint beside it, and perhaps a log."""
 
     def __init__(self, training: Training, output: Path, log: Path | None) -> None:
         self.training, self.output, self.log = training, output, log
-        self.checkpoint = output.with_name(f"{output.name}.checkpoint")
+        self.checkpoint = checkpoint_of(output)
         model = training.model
         start = hashlib.sha256(model.network.parameters.data).hexdigest()
         self.plan = {
@@ -39,9 +40,6 @@ class Run:
         }
         self.kept = False
         """Whether the checkpoint is of this run."""
-        if log is not None:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.touch()
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one.
@@ -113,7 +111,7 @@ class Run:
         if self.log is not None:
             entry = {**row, "gradient_norms": norms, "seconds": round(seconds, 3)}
             entry = {name: None if value != value else value for name, value in entry.items()}
-            with open(self.log, "a", encoding="utf-8") as file:
+            with naming(self.log), open(self.log, "a", encoding="utf-8") as file:
                 file.write(json.dumps({"epoch": entry.pop("number"), **entry}) + "\n")
         arrays, facts = self.training.state()
         save(self.training.model, self.checkpoint, State(arrays, {"plan": self.plan, **facts}))
@@ -123,9 +121,11 @@ class Run:
         """Keep what the log says of the epochs that are done; a run that was cut off may have said more."""
         if self.log is None:
             return
-        lines = self.log.read_text(encoding="utf-8").splitlines()[: self.training.done]
+        lines: list[bytes] = []
+        if self.training.done and self.log.exists():
+            lines = self.log.read_bytes().splitlines(keepends=True)[: self.training.done]
         with replacing(self.log) as file:
-            file.write("".join(line + "\n" for line in lines).encode())
+            file.writelines(lines)
 
     def _fall_back(self, what: str) -> None:
         """Save the last whole epoch's model, the best one's if that is asked for, and say so."""

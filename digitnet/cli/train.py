@@ -12,9 +12,9 @@ import numpy as np
 
 from digitnet.activations import ACTIVATIONS
 from digitnet.cli.data import mnist_beside, read_data
-from digitnet.cli.options import MODEL, data_option
+from digitnet.cli.options import MODEL, Number, data_option
 from digitnet.cli.presets import PRESETS, spelled_out, use_preset
-from digitnet.cli.run import Run
+from digitnet.cli.run import Run, checkpoint_of
 from digitnet.datasets import mix
 from digitnet.errors import DigitnetError
 from digitnet.files import check_writable
@@ -29,6 +29,8 @@ from digitnet.training import Settings, Training
 
 REMEMBERED = 12_000
 """Digits of MNIST that are mixed into other data, where a saved network goes on with them."""
+LARGEST = 10**8
+"""Weights; a checkpoint has several numbers for each, and model files of up to 2 GB are read."""
 LAYERS = ("784", "500", "500", "10")
 RARE: dict[str, tuple[Callable[[str], Any], Any, str]] = {
     field.name.replace("_", "-"): (type(field.default), field.default, field.metadata["help"])
@@ -57,6 +59,8 @@ class Layers(click.ParamType[tuple[str, ...]]):
             self.fail(f"{error}.", param, ctx)
         if math.isqrt(layers[0].inputs) ** 2 != layers[0].inputs:
             self.fail(f"the input {structure[0]} is no square; 784 is 28x28 pixels.", param, ctx)
+        if sum(layer.size for layer in layers) > LARGEST:
+            self.fail(f"{value!r} has more than {LARGEST:,} weights, too many for a model file.", param, ctx)
         if layers[-1].outputs != CLASSES:
             self.fail(f"the last number is {structure[-1]}, not {CLASSES}: one output for each digit.", param, ctx)
         return structure
@@ -118,7 +122,7 @@ class TrainCommand(click.Command):
 @click.option("--batch-size", type=click.IntRange(1), default=Settings.batch_size, show_default=True)
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     help="Its peak.  [default: "
     + ", ".join(f"{name} {rule.default_learning_rate:g}" for name, rule in OPTIMIZERS.items())
     + "]",
@@ -133,7 +137,7 @@ class TrainCommand(click.Command):
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of all that is drawn at random.")
 @click.option(
     "--validation",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(0, 1, max_open=True),
     default=0.1,
     show_default=True,
     help="Share of the data held out to measure on.",
@@ -191,7 +195,11 @@ def command(
         raise click.UsageError("--early-stop needs digits to measure on; leave out --validation 0.")
     if start is not None and learning_rate is None:
         settings = replace(settings, learning_rate=OPTIMIZERS[optimizer].default_learning_rate / 10)
-    check_writable(output)
+    files = [output, checkpoint_of(output), *([log] if log else [])]
+    if len({path.resolve() for path in (*files, data)}) <= len(files):
+        raise click.UsageError("--output, --log and --data must be different files.")
+    for path in files:
+        check_writable(path)
     splitting, drawing, ordering = np.random.default_rng(seed).spawn(3)
     if start is not None:
         if layers or activation or loss or ink_settings:
@@ -211,6 +219,11 @@ def command(
         train, held_out = (
             mix(*pair) for pair in zip((train, held_out), sample.split(validation, splitting), strict=True)
         )
+    if early_stop and not len(held_out):
+        raise DigitnetError(f"{data}: {len(dataset)} digits leave none to measure on, as --early-stop must")
+    absent = ", ".join(map(str, sorted({*range(CLASSES)} - {*train.labels.tolist()})))
+    if absent:
+        click.echo(f"{data}: no picture of {absent} to train on; the network will not learn to read it", err=True)
     model.record = {"seed": seed, "data_sha256": dataset.sha256, "validation": validation, **asdict(settings)}
     run = Run(Training(model, settings, ordering), output, log)
     if resume:
