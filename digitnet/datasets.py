@@ -110,7 +110,9 @@ def _read_idx(folder: Path, part: Part) -> Dataset:
         raise DigitnetError(f"{folder}: {len(images)} {prefix} images but {len(labels)} labels")
     if images.shape[1:] != (SIDE, SIDE):
         raise DigitnetError(f"{folder}: images of {images.shape[1]}x{images.shape[2]} pixels, not {SIDE}x{SIDE}")
-    if len(labels) and labels.max() >= CLASSES:
+    if not len(labels):
+        raise DigitnetError(f"{folder}: no digits in it")
+    if labels.max() >= CLASSES:
         raise DigitnetError(f"{folder}: a label of {labels.max()} among the {prefix} labels; they go from 0 to 9")
     return Dataset(images, labels)
 
@@ -126,6 +128,8 @@ def read_idx_file(path: Path, magic: int) -> Bytes:
     """
     packed = path.with_name(path.name + ".gz")
     found = path if path.exists() or not packed.exists() else packed
+    if found.exists() and not found.is_file():
+        raise DigitnetError(f"{found}: not an ordinary file")
     try:
         with gzip.open(found) if found is packed else open(found, "rb") as file:
             header = struct.Struct(f">{1 + magic % 256}I")
@@ -136,7 +140,7 @@ def read_idx_file(path: Path, magic: int) -> Bytes:
             if actual != magic:
                 raise DigitnetError(f"{found}: not an IDX file of this kind (magic number {actual}, not {magic})")
             size = math.prod(shape)
-            if size > LARGEST_IDX:
+            if max(size, *shape) > LARGEST_IDX:
                 raise DigitnetError(f"{found}: claims {shape[0]:,} items, more than any such file holds")
             content = file.read(size + 1)
     except FileNotFoundError:
@@ -152,11 +156,11 @@ def read_idx_file(path: Path, magic: int) -> Bytes:
 def _read_csv(path: Path) -> Dataset:
     columns = 1 + SIDE * SIDE
     try:
-        with open(path, encoding="utf-8") as file:
-            header = file.readline()
-        skip = 0 if header[:1].isdigit() else 1
-        with warnings.catch_warnings(action="ignore"):  # an empty file is our own error, below
-            table = np.loadtxt(path, np.uint8, delimiter=",", skiprows=skip, ndmin=2, encoding="utf-8")
+        with open(path, encoding="utf-8-sig") as file:  # with a byte order mark or without
+            has_header = any(map(str.isalpha, file.readline().partition(",")[0]))
+            file.seek(0)
+            with warnings.catch_warnings(action="ignore"):  # an empty file is our own error, below
+                table = np.loadtxt(file, np.uint8, delimiter=",", skiprows=int(has_header), ndmin=2, quotechar='"')
     except ValueError as error:
         raise DigitnetError(f"{path}: not a CSV of labels and grey levels 0 to 255 ({error})") from None
     if not table.size:
