@@ -1,5 +1,6 @@
 """Real files for the tests: MNIST as ``digitnet fetch`` left it, and the command line as a process."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -15,6 +16,13 @@ from digitnet import Dataset, Model, Network, read_dataset, save
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def obey_permissions() -> None:
+    """For ``preexec_fn``: let root be stopped by a file's permissions, as everybody else is."""
+    drop_from_bounding_set, override, read_and_search = 24, 1, 2  # linux/prctl.h, linux/capability.h
+    for capability in (override, read_and_search):
+        ctypes.CDLL(None).prctl(drop_from_bounding_set, capability)
 
 
 @pytest.fixture(scope="session")

@@ -1,78 +1,102 @@
-"""Pictures in every format that Pillow writes, and what becomes of files on a bad day."""
+"""Files on a bad day: pictures in every format that Pillow writes, cut off and with bytes changed."""
 
+import warnings
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from tests.conftest import EXAMPLES
 
-VARIANTS = [
+WRITERS: list[tuple[str, str, dict[str, Any]]] = [
+    ("AVIF", "L", {}),
+    ("BLP", "P", {}),
+    ("BMP", "1", {}),
+    ("BMP", "L", {}),
+    ("DDS", "L", {}),
+    ("DIB", "P", {}),
+    ("EPS", "L", {}),
+    ("GIF", "P", {"transparency": 0}),
+    ("GIF", "L", {"frames": True}),
+    ("ICNS", "L", {}),
+    ("ICO", "L", {}),
+    ("IM", "L", {}),
+    ("JPEG", "CMYK", {}),
+    ("JPEG", "RGB", {"progressive": True, "turned": True}),
+    ("JPEG2000", "L", {}),
+    ("MPO", "L", {"frames": True}),
+    ("MSP", "1", {}),
+    ("PALM", "1", {}),
+    ("PCX", "L", {}),
+    ("PCX", "P", {}),
+    ("PDF", "L", {}),
+    ("PNG", "L", {}),
     ("PNG", "RGBA", {}),
     ("PNG", "I;16", {}),
-    ("PNG", "PA", {}),
-    ("PNG", "RGB", {"save_all": True, "append_images": 1}),
+    ("PNG", "RGB", {"frames": True, "turned": True}),
+    ("PPM", "L", {}),
+    ("PPM", "I", {}),
+    ("QOI", "RGB", {}),
+    ("SGI", "L", {}),
+    ("SPIDER", "F", {}),
+    ("TGA", "L", {}),
+    ("TGA", "RGBA", {"compression": "tga_rle"}),
+    ("TIFF", "L", {}),
     ("TIFF", "CMYK", {}),
     ("TIFF", "F", {}),
-    ("TIFF", "I;16B", {}),
-    ("TIFF", "L", {"compression": "jpeg"}),
-    ("TIFF", "L", {"compression": "tiff_lzw"}),
-    ("TIFF", "L", {"compression": "tiff_adobe_deflate"}),
-    ("TIFF", "L", {"compression": "packbits"}),
-    ("TIFF", "L", {"compression": "zstd"}),
+    ("TIFF", "I;16", {}),
+    ("TIFF", "RGB", {"frames": True}),
+    *[("TIFF", "L", {"compression": name}) for name in ("jpeg", "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd")],
     ("TIFF", "L", {"compression": "lzma"}),
-    ("TIFF", "L", {"compression": "webp"}),
     ("TIFF", "1", {"compression": "group3"}),
     ("TIFF", "1", {"compression": "group4"}),
-    ("TIFF", "RGB", {"save_all": True, "append_images": 1}),
-    ("JPEG", "CMYK", {}),
-    ("JPEG", "RGB", {"progressive": True, "exif": 1}),
-    ("GIF", "P", {"transparency": 0}),
-    ("GIF", "L", {"save_all": True, "append_images": 1}),
+    ("WEBP", "L", {"turned": True}),
     ("WEBP", "RGBA", {"lossless": True}),
-    ("WEBP", "RGB", {"save_all": True, "append_images": 1}),
-    ("BMP", "1", {}),
-    ("BMP", "P", {}),
-    ("PCX", "P", {}),
-    ("PPM", "I", {}),
-    ("TGA", "RGBA", {"compression": "tga_rle"}),
+    ("WEBP", "RGB", {"frames": True}),
+    ("XBM", "1", {}),
 ]
-"""Format, mode and options beside the plain ones; the 1s stand for another picture and for EXIF's orientation."""
+"""Format, mode, and options for Pillow; "frames" stands for a second one, "turned" for EXIF that says so."""
+NOT_WRITTEN = {"BUFR", "GRIB", "HDF5", "WMF"}
+"""Formats for which Pillow has a place but no writer."""
 
 
 def sound_pictures() -> dict[str, bytes]:
-    """A 7 of 24x24 pixels in every format, by a name."""
-    Image.init()
+    """A 7 of 16x16 pixels by every one of WRITERS, by a name."""
     with Image.open(EXAMPLES / "7.png") as file:
-        seven = file.convert("L").resize((24, 24))
-    plain = [(name, mode, {}) for name in sorted(Image.SAVE) for mode in ("L", "RGB", "1")]
-    pictures: dict[str, bytes] = {}
-    formats = set()
-    for name, mode, options in [*plain, *VARIANTS]:
-        if not options and mode != "L" and name in formats and (name, mode, options) not in VARIANTS:
-            continue
-        picture = _as_mode(seven, mode)
-        if "append_images" in options:
-            options = {**options, "append_images": [picture.rotate(90)]}
-        if "exif" in options:
-            exif = Image.Exif()
-            exif[0x0112] = 6
-            options = {**options, "exif": exif}
+        seven = file.convert("L").resize((16, 16))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "seven"  # orientation, description
+    exif.get_ifd(0x8825)[1] = "N"  # latitude
+    pictures = {}
+    for number, (kind, mode, options) in enumerate(WRITERS):
+        picture = Image.fromarray(np.asarray(seven, np.uint16) * 257) if mode == "I;16" else seven.convert(mode)
+        more: dict[str, Any] = {"save_all": True, "append_images": [picture.rotate(90)]} if "frames" in options else {}
+        if "turned" in options:
+            picture, more = picture.rotate(90), {**more, "exif": exif}
         buffer = BytesIO()
-        try:
-            picture.save(buffer, name, **options)
-        except (OSError, ValueError, KeyError) as error:
-            print(name, mode, options, error)
-            continue
-        formats.add(name)
-        pictures[f"{len(pictures):02}-{name}-{mode}".replace(";", "")] = buffer.getvalue()
+        plain = {name: value for name, value in options.items() if name not in ("frames", "turned")}
+        with warnings.catch_warnings(action="ignore"):  # some formats will go from Pillow
+            picture.save(buffer, kind, **more, **plain)
+        pictures[f"{number:02}-{kind}-{mode}"] = buffer.getvalue()
     return pictures
 
 
-def _as_mode(grey: Image.Image, mode: str) -> Image.Image:
-    if mode.startswith("I") and mode != "I":
-        return Image.fromarray(np.asarray(grey, np.uint16) * 257).convert(mode) if mode == "I;16" else Image.frombytes(mode, grey.size, (np.asarray(grey, ">u2") * 257).tobytes())
-    if mode == "PA":
-        return grey.convert("P").convert("PA")
-    return grey.convert(mode)
+def cut_off(pictures: dict[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Each picture ended at every tenth byte; a large one at 200 places."""
+    for name, content in pictures.items():
+        for end in range(0, len(content), max(10, len(content) // 200)):
+            yield f"{name}-{end}", content[:end]
+
+
+def changed(pictures: dict[str, bytes], count: int, rng: np.random.Generator) -> Iterator[tuple[str, bytes]]:
+    """So many pictures with one to eight bytes changed, half of them near the start, where the headers are."""
+    names = list(pictures)
+    for number in range(count):
+        name = names[number % len(names)]
+        content = bytearray(pictures[name])
+        for _ in range(rng.integers(1, 9)):
+            end = len(content) if rng.random() < 0.5 else min(len(content), 128)
+            content[rng.integers(end)] = rng.choice([0, 1, 127, 128, 255, rng.integers(256)])
+        yield f"{name}-{number}", bytes(content)
