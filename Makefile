@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format test-interop dist figures bench ablation grid best pretrained hooks clean
+.PHONY: help demo test lint format test-interop fuzz dist figures bench ablation grid best pretrained hooks clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,10 @@ $(VENV)/.interop: $(VENV)/.installed
 
 $(VENV)/.bench: $(VENV)/.installed
 	$(BIN)/pip install --quiet --group bench
+	touch $@
+
+$(VENV)/.fuzz: $(VENV)/.installed
+	$(BIN)/pip install --quiet --group fuzz
 	touch $@
 
 demo: $(VENV)/.installed  ## fetch MNIST, train, evaluate, and read real pictures (3 minutes)
@@ -50,6 +54,12 @@ format: $(VENV)/.dev  ## put the code into shape
 
 test-interop: $(VENV)/.interop  ## does Keras open our models? (installs Keras and JAX, 700 MB)
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -m interop
+
+FUZZ_SECONDS ?= 600
+fuzz: $(VENV)/.fuzz  ## damaged files by the ten thousand, kills by the dozen, a guided fuzzer for FUZZ_SECONDS (20 minutes)
+	$(BIN)/digitnet fetch
+	$(BIN)/python -m pytest -m fuzz
+	$(BIN)/python -m tests.fuzz -max_total_time=$(FUZZ_SECONDS) .fuzz
 
 dist: $(VENV)/.dev  ## build wheel and sdist, look inside, install the wheel elsewhere and use it
 	rm -rf dist
@@ -85,4 +95,4 @@ hooks: $(VENV)/.dev  ## check style and types before each commit
 	$(BIN)/pre-commit install
 
 clean:  ## remove what was built, not data or models
-	rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) dist .fuzz .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -101,7 +101,7 @@ def fetch(
             # A ValueError or OverflowError is of an address that is none, be it named or redirected to.
             except (OSError, http.client.HTTPException, DigitnetError, ValueError, OverflowError) as error:
                 reason = getattr(error, "reason", error)  # urllib wraps what went wrong
-                report(f"{origin}: {getattr(reason, 'strerror', None) or reason}")
+                report(" ".join(f"{origin}: {getattr(reason, 'strerror', None) or reason}".split()))
                 break
             with replacing(folder / name) as file:
                 file.write(content)

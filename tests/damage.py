@@ -98,5 +98,5 @@ def changed(pictures: dict[str, bytes], count: int, rng: np.random.Generator) ->
         content = bytearray(pictures[name])
         for _ in range(rng.integers(1, 9)):
             end = len(content) if rng.random() < 0.5 else min(len(content), 128)
-            content[rng.integers(end)] = rng.choice([0, 1, 127, 128, 255, rng.integers(256)])
+            content[rng.integers(end)] = rng.choice([0, 1, 127, 128, 255, int(rng.integers(256))])
         yield f"{name}-{number}", bytes(content)

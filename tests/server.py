@@ -44,15 +44,24 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", self.path)
             self.end_headers()
             return
+        if behaviour == "redirect to nonsense":
+            self.send_response(302)
+            self.send_header("Location", "http://[::nonsense")
+            self.end_headers()
+            return
         content = (self.server.folder / Path(self.path).name).read_bytes()
         if behaviour == "wrong content":
             content = gzip.compress(b"something else")
+        if behaviour == "too little":
+            content = content[: len(content) // 2]
         if behaviour == "not gzip":
             content = b"<html>Please log in</html>"
         if behaviour == "gzip bomb":
             content = self.server.bomb
         self.send_response(200)
-        if behaviour != "endless":
+        if behaviour == "no length":
+            self.send_header("Content-Length", "many")
+        elif behaviour != "endless":
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         try:

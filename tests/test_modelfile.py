@@ -57,7 +57,7 @@ def test_any_cut_or_flipped_bit_is_noticed(model_path: Path, tmp_path: Path) -> 
         broken.write_bytes(content[:length])
         with pytest.raises(DigitnetError, match=r"broken\.h5: (not a digitnet model|damaged)"):
             load(broken)
-    for place in rng.integers(0, len(content), 300):
+    for place in rng.integers(0, len(content), 2000):
         flipped = bytearray(content)
         flipped[place] ^= 1 << rng.integers(8)
         broken.write_bytes(flipped)
@@ -128,6 +128,44 @@ def forge_terabytes(file: h5py.File) -> None:
     del file["model_weights/dense_1/kernel:0"]
     file.attrs["layers"] = "784,1000000000,10"
     file.create_dataset("model_weights/dense_1/kernel:0", (784, 10**9), "f4", chunks=(1, 1000))
+
+
+def forge_infinities(file: h5py.File) -> None:
+    file["model_weights/dense_1/kernel:0"][0, :2] = np.inf, -np.inf
+
+
+def forge_no_output(file: h5py.File) -> None:
+    file.attrs["layers"] = "784"
+
+
+def forge_working_memory(file: h5py.File) -> None:
+    """Few weights, and terabytes of what they make of a picture."""
+    file.attrs["layers"] = "999999x999999,1x5x5,10"
+
+
+def forge_filter(file: h5py.File) -> None:
+    """A filter that no HDF5 knows, marked as optional, so that the file can be written."""
+    del file["model_weights/dense_2/bias:0"]
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_chunk((10,))
+    creation.set_filter(32_999, h5py.h5z.FLAG_OPTIONAL)
+    space = h5py.h5s.create_simple((10,))
+    h5py.h5d.create(file.id, b"model_weights/dense_2/bias:0", h5py.h5t.IEEE_F32LE, space, creation)
+
+
+def forge_soft_link(file: h5py.File) -> None:
+    file["elsewhere"] = file["model_weights/dense_2"]
+    del file["model_weights/dense_2"]
+    file["model_weights/dense_2"] = h5py.SoftLink("/elsewhere")
+
+
+def forge_history_elsewhere(file: h5py.File) -> None:
+    del file["history"]
+    file["history"] = h5py.ExternalLink("/etc/passwd", "/")
+
+
+def forge_record(file: h5py.File) -> None:
+    file.attrs["record"] = "[" * 100_000
 
 
 FORGERIES = [value for name, value in globals().items() if name.startswith("forge_")]

@@ -64,9 +64,9 @@ def test_a_damaged_model_is_a_line(small_model: Model, model_path: Path, tmp_pat
     paths = sorted(path.name for path in tmp_path.glob("*.h5") if path != model_path)
     commands = [["predict", "--model", path, str(SEVEN)] for path in [*paths, model_path.name]]
     *broken, sound = many(tmp_path, commands)
-    for path, (code, out, err) in zip(paths, broken, strict=True):
-        assert (code, out) == (1, ""), path
-        assert err.startswith(f"digitnet: {path}: ")
+    for name, (code, out, err) in zip(paths, broken, strict=True):
+        assert (code, out) == (1, ""), name
+        assert err.startswith(f"digitnet: {name}: ")
         assert err.count("\n") == 1
         assert "Traceback" not in err
     assert len(broken) == 102 + len(FORGERIES)

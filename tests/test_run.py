@@ -38,6 +38,7 @@ def written(path: Path) -> int | None:
         return None
 
 
+@pytest.mark.parametrize("times", [5, pytest.param(20, marks=pytest.mark.fuzz)])
 @pytest.mark.parametrize(
     "options",
     [
@@ -48,14 +49,14 @@ def written(path: Path) -> int | None:
     ],
 )
 def test_killed_again_and_again_ends_with_the_same_bytes(
-    run: Run, data: Path, tmp_path: Path, options: list[str]
+    run: Run, data: Path, tmp_path: Path, options: list[str], times: int
 ) -> None:
     arguments = [*SMALL, "--data", data, *options]
     whole = run("train", *arguments, "--output", "whole.h5", "--log", "whole.jsonl")
     assert whole.returncode == 0
     rng, kills, checkpoint = np.random.default_rng(1), 0, tmp_path / "killed.h5.checkpoint"
     again = [*arguments, "--output", "killed.h5", "--log", "killed.jsonl", "--resume"]
-    for _ in range(5):
+    for _ in range(times):
         before = written(checkpoint)
         with start(tmp_path, *again) as process:
             # At least one more epoch, so that the run gets on however slow the machine; then at any moment.
@@ -65,7 +66,7 @@ def test_killed_again_and_again_ends_with_the_same_bytes(
             process.kill()
             process.communicate()
         kills += process.returncode == -signal.SIGKILL
-    assert kills >= 2
+    assert kills >= times // 2
     with start(tmp_path, *again) as process:
         output, errors = process.communicate(timeout=100)
     assert (process.returncode, errors) == (0, "")
@@ -79,6 +80,24 @@ def test_killed_again_and_again_ends_with_the_same_bytes(
     assert log("killed.jsonl") == log("whole.jsonl")
     assert not list(tmp_path.glob("*.checkpoint"))
     assert not list(tmp_path.glob(".*.tmp"))
+
+
+def test_two_trainings_that_write_one_model(run: Run, data: Path, tmp_path: Path) -> None:
+    """At every moment the file is one of the two models, whole."""
+    arguments = ["--layers", "784,100,10", "--epochs", "6", "--data", data]
+    alone = []
+    for seed in (1, 2):
+        assert run("train", *arguments, "--seed", seed, "--output", f"{seed}.h5").returncode == 0
+        alone.append((tmp_path / f"{seed}.h5").read_bytes())
+    path, seen = tmp_path / "both.h5", set()
+    both = [start(tmp_path, *arguments, "--seed", seed, "--output", "both.h5") for seed in (1, 2)]
+    while any(process.poll() is None for process in both):
+        if path.exists():
+            seen.add(alone.index(path.read_bytes()))
+    assert [(process.returncode, process.communicate()[1]) for process in both] == [(0, "")] * 2
+    seen.add(alone.index(path.read_bytes()))
+    assert seen
+    assert {path.name for path in tmp_path.iterdir()} == {"1.h5", "2.h5", "both.h5", "small-data"}
 
 
 def test_ctrl_c_leaves_a_usable_model_and_says_how_to_go_on(run: Run, data: Path, tmp_path: Path) -> None:

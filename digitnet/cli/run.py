@@ -19,7 +19,7 @@ from digitnet.training import DivergedError, Epoch, Training
 
 def checkpoint_of(output: Path) -> Path:
     """Where a run that will write ``output`` keeps its checkpoint."""
-    return output.with_name(f"{output.name}.checkpoint")
+    return Path(f"{output}.checkpoint")
 
 
 class Run:
