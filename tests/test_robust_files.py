@@ -17,6 +17,7 @@ import pytest
 from digitnet import Dataset, Model
 from digitnet.pictures import save_grey
 from tests.conftest import EXAMPLES, Run, obey_permissions
+from tests.damage import sound_pictures
 from tests.test_datasets import write_idx
 from tests.test_modelfile import FORGERIES, seal
 
@@ -256,6 +257,13 @@ def test_closed_streams(clean_environment: None, command: str) -> None:
     result = subprocess.run(shell, capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "digitnet: stdin or stdout is closed\n"
+
+
+def test_a_closed_stderr_costs_no_answer(clean_environment: None, tmp_path: Path) -> None:
+    (tmp_path / "7.tif").write_bytes(sound_pictures()["38-TIFF-L"])
+    shell = ["bash", "-c", f'"{sys.executable}" -m digitnet predict 7.tif nowhere.png 2>&-']
+    result = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, len(result.stdout.splitlines())) == (1, 1)
 
 
 def limit_files_to(size: int) -> Callable[[], None]:

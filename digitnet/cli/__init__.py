@@ -69,6 +69,8 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run, and turn whatever goes wrong into one line on stderr and an exit code."""
+    if sys.stderr is None:  # closed; descriptor 2 must not become that of a file of ours
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     sys.exit(run())
 
 
