@@ -63,7 +63,8 @@ def _eight_bits(levels: np.ndarray) -> Bytes:
     if levels.dtype == np.uint16:
         top_byte: Bytes = (levels >> 8).astype(np.uint8)
         return top_byte
-    finite = np.nan_to_num(levels.astype(np.float64), posinf=0, neginf=0)
+    with np.errstate(invalid="ignore"):  # a signalling NaN in a damaged file
+        finite = np.nan_to_num(levels.astype(np.float64), posinf=0, neginf=0)
     low, high = min(finite.min(), 0), finite.max()
     top = next((top for top in (1, 255, 65535) if low >= 0 and high <= top), high - low)
     return np.asarray((finite - low) * (255 / top), np.uint8)
