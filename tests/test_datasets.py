@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,24 @@ def test_csv_refuses(tmp_path: Path, text: str, problem: str) -> None:
     path.write_text(text)
     with pytest.raises(DigitnetError, match=problem):
         read_dataset(path)
+
+
+@pytest.mark.parametrize(
+    ("start", "change"),
+    [
+        ("", lambda row: "\ufeff" + row),
+        ("label,pixel0\n", lambda row: row),
+        ("\ufefflabel,pixel0\n", lambda row: row),
+        ('"label","pixel0"\n', lambda row: row.replace("0", '"0"')),
+        ("", lambda row: row.replace("0", '"0"').replace("3,", '"3",')),
+        ("# my digits\n", lambda row: " " + row.replace(",", ", ")),
+        ("", lambda row: row.replace("\n", "\r")),
+    ],
+)
+def test_csv_loses_no_first_row(tmp_path: Path, start: str, change: Callable[[str], str]) -> None:
+    path, row = tmp_path / "x.csv", "3" + ",0" * 784 + "\n"
+    path.write_text(start + change(row) + row, newline="")
+    assert read_dataset(path).labels.tolist() == [3, 3]
 
 
 def test_folder_of_pictures_goes_through_normalize(tmp_path: Path, digits: Dataset) -> None:
