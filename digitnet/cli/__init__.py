@@ -13,6 +13,7 @@ from digitnet.errors import DigitnetError
 COMMANDS = {
     "fetch": "Put MNIST's four files into a folder.",
     "train": "Train a network and save it.",
+    "search": "Try structures and settings; train the best.",
     "eval": "Measure a network on labelled digits.",
     "predict": "Read the digits in pictures.",
 }

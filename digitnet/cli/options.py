@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,31 @@ model_option = click.option(
     envvar="DIGITNET_MODEL",
     help=f"Model file.  [default: {MODEL} if it is there, else the one that ships]",
 )
+
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Of all that is drawn at random."
+)
+
+validation_option = click.option(
+    "--validation",
+    type=Number(0, 1, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of the data held out to measure on.",
+)
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, or a number with s, m or h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Raises a usage error unless it is a length of time."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
+        if not found:
+            self.fail(f"{value!r} is no length of time such as 90s, 10m or 1h.", param, ctx)
+        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def find_model(named: Path | None) -> Path:

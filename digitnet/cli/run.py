@@ -38,6 +38,7 @@ class Run:
             **model.record,
             "first parameters": start,
         }
+        self.resuming = False
         self.kept = False
         """Whether the checkpoint is of this run."""
 
@@ -48,6 +49,7 @@ class Run:
             UsageError: it is of a run with other settings.
             DigitnetError: it cannot be read.
         """
+        self.resuming = True
         if not self.checkpoint.exists():
             return
         saved, state = load_checkpoint(self.checkpoint)
@@ -136,7 +138,8 @@ class Run:
         if "best" in state.arrays:
             model.network.parameters[...] = state.arrays["best"]
         save(model, self.output)
-        again = "; the same command with --resume goes on" if what == "interrupted" else ""
+        command = "the same command" + " with --resume" * (not self.resuming)
+        again = f"; {command} goes on" if what == "interrupted" else ""
         epochs = f"epoch {state.facts['done']} of {self.training.settings.epochs}"
         click.echo(f"{what} after {epochs}: {self.output} is saved{again}", err=True)
 

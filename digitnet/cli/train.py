@@ -1,7 +1,6 @@
 """``digitnet train``."""
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from digitnet.activations import ACTIVATIONS
 from digitnet.cli.data import mnist_beside, read_data
-from digitnet.cli.options import MODEL, Number, data_option
+from digitnet.cli.options import MODEL, Duration, data_option, seed_option, validation_option
 from digitnet.cli.presets import PRESETS, spelled_out, use_preset
 from digitnet.cli.run import Run, checkpoint_of
 from digitnet.datasets import mix
@@ -64,19 +63,6 @@ class Layers(click.ParamType[tuple[str, ...]]):
         if layers[-1].outputs != CLASSES:
             self.fail(f"the last number is {structure[-1]}, not {CLASSES}: one output for each digit.", param, ctx)
         return structure
-
-
-class Duration(click.ParamType[float]):
-    """Seconds, or a number with s, m or h."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Raises a usage error unless it is a length of time."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(value))
-        if not found:
-            self.fail(f"{value!r} is no length of time such as 90s, 10m or 1h.", param, ctx)
-        return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
 def parse_rare(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
@@ -134,14 +120,8 @@ class TrainCommand(click.Command):
 )
 @click.option("--loss", type=click.Choice(list(LOSSES)), help="[default: cross-entropy]")
 @click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default=Settings.optimizer, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of all that is drawn at random.")
-@click.option(
-    "--validation",
-    type=Number(0, 1, max_open=True),
-    default=0.1,
-    show_default=True,
-    help="Share of the data held out to measure on.",
-)
+@seed_option
+@validation_option
 @data_option
 @click.option(
     "--from",

@@ -1,0 +1,140 @@
+"""``digitnet search``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+from tqdm import tqdm
+
+from digitnet.chart import save_chart
+from digitnet.cli import train
+from digitnet.cli.data import read_data
+from digitnet.cli.options import MODEL, Duration, data_option, seed_option, validation_option
+from digitnet.errors import DigitnetError
+from digitnet.files import check_writable
+
+if TYPE_CHECKING:
+    from digitnet.search import Trial
+
+TRIALS = 20
+AXES = ("weights", "validation digits misread, %")
+SAMPLERS = ("tpe", "random", "evolution")
+
+
+@click.command("search", short_help="Try structures and settings; train the best.")
+@click.option(
+    "--trials", type=click.IntRange(1), help=f"How many in all.  [default: {TRIALS}, where there is no --time-limit]"
+)
+@click.option("--time-limit", type=Duration(), help="Try no longer than this: 90s, 10m, 1h.")
+@click.option("--epochs", type=click.IntRange(1), default=5, show_default=True, help="Of each trial.")
+@click.option(
+    "--sampler",
+    type=click.Choice(SAMPLERS),
+    default="tpe",
+    show_default=True,
+    help="What chooses the next trial; evolution wants few weights, too.",
+)
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Trials at a time.")
+@seed_option
+@validation_option
+@data_option
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=MODEL, show_default=True, help="The best, trained in full."
+)
+@click.option("--study", type=click.Path(path_type=Path), help="File that the trials go to.  [default: OUTPUT.study]")
+@click.option(
+    "--picture", type=click.Path(path_type=Path), metavar="PNG", help="Draw all trials, their errors and weights."
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    trials: int | None,
+    time_limit: float | None,
+    epochs: int,
+    sampler: str,
+    jobs: int,
+    seed: int,
+    validation: float,
+    data: Path,
+    output: Path,
+    study: Path | None,
+    picture: Path | None,
+) -> None:
+    """Try structures and settings, each for a few epochs, and train the best as 'digitnet train' would.
+
+    Tried are one to four hidden layers of 16 to 1024 neurons, activations, learning rates and batch sizes. Poor
+    trials are stopped early. Whenever the search is cut off, the same command goes on with it. The
+    sampler evolution (NSGA-II) has two goals, few errors and few weights, and shows all trials that no other beats
+    in both.
+    """
+    try:
+        from digitnet.search import Search, front
+    except ModuleNotFoundError as error:
+        if error.name != "optuna":
+            raise
+        raise DigitnetError("searching needs Optuna; pip install 'digitnet[search]' brings it") from None
+    if not validation:
+        raise click.UsageError("a search needs digits to measure on; leave out --validation 0.")
+    for path in (output, picture):
+        if path is not None:
+            check_writable(path)
+    if trials is None and time_limit is None:
+        trials = TRIALS
+    dataset = read_data(data, "train")
+    splitting, *_ = np.random.default_rng(seed).spawn(3)
+    training, held_out = dataset.split(validation, splitting)
+    if not len(training) or not len(held_out):
+        raise DigitnetError(f"{data}: {len(dataset)} digits leave none to train on, or none to measure on")
+    journal = study or output.with_name(f"{output.name}.study")
+    facts = {"validation": validation, "data_sha256": dataset.sha256}
+    search = Search(journal, sampler, seed, epochs, facts)
+    done = len(search.trials)
+    if done:
+        click.echo(f"{journal}: going on after {done:,} trials", err=True)
+    with tqdm(total=trials, initial=done, unit=" trials", disable=None) as bar:
+        for number, trial in enumerate(search.go(training, held_out, trials, time_limit, jobs), start=done + 1):
+            tqdm.write(f"trial {number}: {said(trial)}", file=sys.stderr)
+            bar.update()
+            if best := search.best():
+                bar.set_postfix({"best": f"{best[0].error:.2%}"})
+    best = search.best()
+    if not best:
+        raise DigitnetError(f"{journal}: no trial has come to its end yet; the same command goes on")
+    click.echo(table(best))
+    if picture is not None:
+        save_chart(picture, _points(search.trials), _points(front(search.trials)), AXES)
+    chosen = {"layers": best[0].structure, "activation": best[0].activation, "learning_rate": best[0].learning_rate}
+    again = {"rare": {}, "batch_size": best[0].batch_size, "seed": seed, "validation": validation, "data": data, "output": output}
+    try:
+        ctx.invoke(train.command, **chosen, **again, resume=True)
+    except click.UsageError:  # the checkpoint that lies there is of another network
+        ctx.invoke(train.command, **chosen, **again)
+
+
+def said(trial: Trial) -> str:
+    """A trial in a line."""
+    stopped = f"stopped after epoch {trial.epochs} at " if trial.stopped else ""
+    return f"{stopped}{trial.error:.2%} misread, {trial.weights:,} weights, {as_options(trial)}"
+
+
+def _points(trials: list[Trial]) -> list[tuple[float, float]]:
+    """Where each goes in a picture; the axes have no place for 0."""
+    return [(trial.weights, 100 * trial.error) for trial in trials if trial.error]
+
+
+def table(trials: list[Trial]) -> str:
+    """A row for each, with the options that train it."""
+    rows = [f"{trial.error:7.2%}  {trial.weights:>9,}  {as_options(trial)}" for trial in trials]
+    return "\n".join(["misread    weights  options of digitnet train", *rows])
+
+
+def as_options(trial: Trial) -> str:
+    """What one would type for ``digitnet train``."""
+    return (
+        f"--layers {','.join(trial.structure)} --activation {trial.activation} "
+        f"--learning-rate {trial.learning_rate:g} --batch-size {trial.batch_size}"
+    )

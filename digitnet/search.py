@@ -1,0 +1,315 @@
+"""Trial and error, automated: which structure and which settings read digits best, by Optuna.
+
+A search lives in a file, Optuna's journal, to which every step is appended; whatever happens, a later run goes on
+from what is in it. One process asks Optuna and tells it; the others only train (``workers``).
+"""
+
+import fcntl
+import glob
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.pruners import MedianPruner
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from digitnet.datasets import Dataset
+from digitnet.errors import DigitnetError
+from digitnet.losses import CLASSES
+from digitnet.structure import build
+from digitnet.training import Settings
+from digitnet.workers import Candidate, workers
+
+INPUTS = 784
+DEEPEST = 4
+SPACE: dict[str, BaseDistribution] = {
+    "hidden layers": IntDistribution(1, DEEPEST),
+    **{f"width {i}": IntDistribution(16, 1024, log=True) for i in range(1, DEEPEST + 1)},
+    "activation": CategoricalDistribution(("relu", "tanh", "sigmoid")),
+    "learning rate": FloatDistribution(3e-4, 3e-2, log=True),
+    "log2 batch size": IntDistribution(6, 9),
+}
+"""What is tried. Every trial gets every width and ignores those beyond its depth: so evolution can pass them on."""
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    # Bergstra et al. 2011, "Algorithms for hyper-parameter optimization", section 4
+    "tpe": lambda seed: TPESampler(seed=seed, multivariate=True, constant_liar=True),
+    # Bergstra and Bengio 2012, "Random search for hyper-parameter optimization"
+    "random": lambda seed: RandomSampler(seed=seed),
+    # NSGA-II: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm"
+    "evolution": lambda seed: NSGAIISampler(seed=seed, population_size=POPULATION),
+}
+"""By name, how the next trial is chosen, given a seed; "evolution" has two goals."""
+POPULATION = 10
+BEST = 5
+"""Trials that are shown, where there is one goal."""
+PATIENCE = 20
+"""Proposals in a row that were tried before, after which one is tried again."""
+BEATEN = 3
+"""Better networks that make a trial with two goals a poor one."""
+JOURNAL_START = b'{"op_code":'
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was tried and what came of it.
+
+    Attributes:
+        structure: layers, as in ``digitnet train --layers``.
+        error: share of the validation digits misread after the last epoch it had, 0 to 1.
+        weights: how many, biases among them.
+        epochs: how many it had.
+        stopped: it was poor and got fewer than the others.
+    """
+
+    structure: tuple[str, ...]
+    activation: str
+    learning_rate: float
+    batch_size: int
+    error: float
+    weights: int
+    epochs: int
+    stopped: bool
+
+
+class Search:
+    """A search in a file, new or gone on with; nobody else may go on with it meanwhile.
+
+    Args:
+        path: of the journal.
+        sampler: a name from ``SAMPLERS``.
+        seed: of all that is drawn at random. With one worker, the same trials come from the same seed and data,
+            however often the search is cut off between them or within.
+        epochs: of each trial.
+        facts: what else must be the same whenever the search goes on, by name.
+
+    Raises:
+        DigitnetError: the file is no journal, is damaged, in use, or that of another search.
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, sampler: str, seed: int, epochs: int, facts: Mapping[str, Any]) -> None:
+        self.path, self.sampler, self.seed, self.epochs = path, sampler, seed, epochs
+        self.two_goals = sampler == "evolution"
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._file = _alone(path)
+        plan = {"sampler": sampler, "seed": seed, "epochs": epochs, **facts}
+        try:
+            self._study = optuna.create_study(
+                study_name="digitnet",
+                storage=JournalStorage(JournalFileBackend(str(path))),
+                directions=["minimize"] * (2 if self.two_goals else 1),
+                pruner=MedianPruner(n_warmup_steps=2),
+                load_if_exists=True,
+            )
+            then = self._study.user_attrs or plan
+            running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        except OSError:
+            raise
+        except Exception as error:  # a damaged journal can raise nearly anything in Optuna
+            raise DigitnetError(f"{path}: not a sound study ({error!r}); remove it, or name another --study") from None
+        for name, value in plan.items():
+            if then.get(name) != value:
+                raise DigitnetError(
+                    f"{path} is of a search with {name} {then.get(name)}, not {value}; "
+                    "give the same settings, or name another --study"
+                )
+            self._study.set_user_attr(name, value)
+        for trial in running:  # when the process was killed
+            self._study.tell(trial.number, state=TrialState.FAIL)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """All that have ended, in the order in which they began."""
+        return [self._trial(frozen) for frozen in self._living() if frozen.state.is_finished()]
+
+    def best(self) -> list[Trial]:
+        """The best first: of two goals the Pareto front, of one goal the best few."""
+        whole = sorted((t for t in self.trials if not t.stopped), key=lambda trial: (trial.error, trial.weights))
+        return front(whole) if self.two_goals else whole[:BEST]
+
+    def go(
+        self, train: Dataset, held_out: Dataset, count: int | None, seconds: float | None, jobs: int
+    ) -> Iterator[Trial]:
+        """Try until there are so many trials or the time is over; each as it ends.
+
+        Args:
+            train: not empty.
+            held_out: to measure on; not empty.
+            count: trials in all, those of earlier runs among them.
+            seconds: from now; what is not done by then is given up.
+            jobs: trials at a time, each in a process of its own.
+
+        Raises:
+            DigitnetError: a process was killed.
+            MemoryError, OSError: from within a trial.
+        """
+        deadline = None if seconds is None else time.monotonic() + seconds
+        busy: dict[Connection, _Attempt] = {}
+
+        def wanted() -> bool:
+            in_time = deadline is None or time.monotonic() < deadline
+            return in_time and (count is None or len(self._living()) < count)
+
+        if not wanted():
+            return
+        with workers(jobs, train, held_out) as idle:
+            while True:
+                while idle and wanted():
+                    pipe = idle.pop()
+                    busy[pipe] = self._begin()
+                    pipe.send(busy[pipe].candidate)
+                if not busy:
+                    return
+                ready = wait(busy, None if deadline is None else max(0, deadline - time.monotonic()))
+                if not ready:
+                    for attempt in busy.values():
+                        self._study.tell(attempt.trial, state=TrialState.FAIL)
+                    return
+                for pipe in [pipe for pipe in busy if pipe in ready]:
+                    going_on = self._hear(busy[pipe], _received(pipe))
+                    pipe.send(going_on)
+                    if not going_on:
+                        idle.append(pipe)
+                        yield self._trial(self._study.trials[busy.pop(pipe).trial.number])
+
+    def _living(self) -> list[FrozenTrial]:
+        """Those that were not given up."""
+        states = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
+        return self._study.get_trials(deepcopy=False, states=states)
+
+    def _begin(self) -> "_Attempt":
+        known = [self._candidate(frozen.params) for frozen in self._living()]
+        tries = 0
+        while True:
+            # A sampler's memory does not outlive its process, so each choice has a sampler and a seed of its own.
+            seed = np.random.SeedSequence([self.seed, len(known), tries]).generate_state(1)[0]
+            self._study.sampler = SAMPLERS[self.sampler](int(seed))
+            trial = self._study.ask(SPACE)
+            candidate = self._candidate(trial.params)
+            if candidate not in known or tries == PATIENCE:
+                return _Attempt(trial, candidate, [])
+            self._study.tell(trial, state=TrialState.FAIL)  # a child can be just like its parent
+            tries += 1
+
+    def _hear(self, attempt: "_Attempt", error: float) -> bool:
+        """Note the validation error after one more epoch, and say whether it is worth going on."""
+        trial, errors, weights = attempt.trial, attempt.errors, attempt.weights
+        errors.append(error)
+        if self.two_goals:
+            poor = self._is_beaten(weights, errors)
+        else:
+            trial.report(error, len(errors))
+            poor = trial.should_prune()
+        stopped = error == 1 or bool(poor and len(errors) < self.epochs)
+        if not stopped and len(errors) < self.epochs:
+            return True
+        for name, value in (("errors", errors), ("weights", weights), ("stopped", stopped)):
+            trial.set_user_attr(name, value)
+        if self.two_goals:
+            self._study.tell(trial, [error, weights])
+        elif stopped:
+            self._study.tell(trial, state=TrialState.PRUNED)
+        else:
+            self._study.tell(trial, error)
+        return False
+
+    def _is_beaten(self, weights: int, errors: list[float]) -> bool:
+        """Whether several networks that are no larger misread less after as many epochs, from the second on.
+
+        Optuna prunes no trial that has two goals.
+        """
+        epochs = len(errors)
+        rivals = (rival.user_attrs for rival in self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
+        better = [
+            rival
+            for rival in rivals
+            if rival["weights"] <= weights
+            and len(rival["errors"]) >= epochs
+            and rival["errors"][epochs - 1] < errors[-1]
+        ]
+        return epochs > 1 and len(better) >= BEATEN
+
+    def _candidate(self, params: Mapping[str, Any]) -> Candidate:
+        widths = (params[f"width {i}"] for i in range(1, params["hidden layers"] + 1))
+        structure = tuple(map(str, (INPUTS, *widths, CLASSES)))
+        rate = float(f"{params['learning rate']:.2g}")
+        settings = Settings(self.epochs, 2 ** params["log2 batch size"], learning_rate=rate)
+        return Candidate(structure, params["activation"], settings, self.seed)
+
+    def _trial(self, frozen: FrozenTrial) -> Trial:
+        candidate, facts = self._candidate(frozen.params), frozen.user_attrs
+        rate = candidate.settings.learning_rate
+        assert rate is not None
+        return Trial(
+            candidate.structure,
+            candidate.activation,
+            rate,
+            candidate.settings.batch_size,
+            facts["errors"][-1],
+            facts["weights"],
+            len(facts["errors"]),
+            facts["stopped"],
+        )
+
+
+def front(trials: Iterable[Trial]) -> list[Trial]:
+    """Those than which no other misreads less and has no more weights; the fewest misread first."""
+    chosen: list[Trial] = []
+    for trial in sorted(trials, key=lambda trial: (trial.error, trial.weights)):
+        if not chosen or trial.weights < chosen[-1].weights:
+            chosen.append(trial)
+    return chosen
+
+
+class _Attempt(NamedTuple):
+    trial: optuna.Trial
+    candidate: Candidate
+    errors: list[float]
+
+    @property
+    def weights(self) -> int:
+        return sum(layer.size for layer in build(self.candidate.structure, self.candidate.activation))
+
+
+def _received(pipe: Connection) -> float:
+    try:
+        message = pipe.recv()
+    except (EOFError, ConnectionError):
+        raise DigitnetError(
+            "a process was killed; the same command goes on, with fewer --jobs if memory is short"
+        ) from None
+    if isinstance(message, Exception):
+        raise message
+    assert isinstance(message, float)
+    return message
+
+
+def _alone(path: Path) -> BinaryIO:
+    """Open a journal, which is nobody else's until it is closed, and take away what a killed process left of a step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = open(path, "a+b")  # noqa: SIM115, it is open as long as the search
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise DigitnetError(
+            f"{path}: another search goes on in it; wait for its end, or name another --study"
+        ) from None
+    file.seek(0)
+    content = file.read()
+    if content and not content.startswith(JOURNAL_START):
+        file.close()
+        raise DigitnetError(f"{path}: not a study; name another --study")
+    file.truncate(content.rfind(b"\n") + 1)
+    for lock in path.parent.glob(f"{glob.escape(path.name)}.lock*"):  # Optuna's, which would wait for half a minute
+        lock.unlink()
+    return file
