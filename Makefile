@@ -52,7 +52,7 @@ format: $(VENV)/.dev  ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test-interop: $(VENV)/.interop  ## does Keras open our models? (installs Keras and JAX, 700 MB)
+test-interop: $(VENV)/.interop  ## do Keras and ONNX Runtime give our answers? (installs them and JAX, 800 MB)
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -m interop
 
 FUZZ_SECONDS ?= 600

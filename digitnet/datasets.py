@@ -1,6 +1,6 @@
-"""Labelled digits as arrays: from MNIST's IDX files, a folder of pictures, or a CSV.
+"""Labelled digits as arrays: from MNIST's IDX files, a folder of pictures, a CSV, or LibSVM's format (``libsvm``).
 
-IDX and CSV data are 28x28 grey already; pictures in folders go through ``ink.normalize``, as in prediction.
+IDX, CSV and LibSVM data are 28x28 grey already; pictures in folders go through ``ink.normalize``, as in prediction.
 """
 
 import gzip
@@ -19,6 +19,7 @@ import numpy as np
 from digitnet.arrays import Bytes
 from digitnet.errors import DigitnetError
 from digitnet.ink import SIDE, normalize
+from digitnet.libsvm import is_libsvm, read_libsvm
 from digitnet.losses import CLASSES
 from digitnet.paper import LARGEST
 from digitnet.pictures import list_folder, open_picture
@@ -69,7 +70,8 @@ def read_dataset(source: str | os.PathLike[str], part: Part = "train") -> Datase
 
     Args:
         source: a directory of IDX files in MNIST's own layout (gzipped or not), a folder with sub-folders 0 to 9
-            of pictures, or a CSV of label and 784 grey levels (Kaggle's train.csv, with a header or without).
+            of pictures, a CSV of label and 784 grey levels (Kaggle's train.csv, with a header or without), or a
+            file in LibSVM's sparse format.
         part: which half of MNIST; the other kinds are one part.
 
     Raises:
@@ -77,9 +79,9 @@ def read_dataset(source: str | os.PathLike[str], part: Part = "train") -> Datase
     """
     path = Path(source)
     if path.is_file():
-        return _read_csv(path)
+        return _read_text(path)
     if not path.is_dir():
-        raise DigitnetError(f"{path}: no such file or folder; name IDX files' folder, labelled pictures, or a CSV")
+        raise DigitnetError(f"{path}: no such file or folder; name IDX files' folder, labelled pictures, CSV or LibSVM")
     if has_idx(path):
         return _read_idx(path, part)
     if any((path / str(digit)).is_dir() for digit in range(CLASSES)):
@@ -151,6 +153,15 @@ def read_idx_file(path: Path, magic: int) -> Bytes:
         problem = "ends early" if len(content) < size else "goes on after its last item"
         raise DigitnetError(f"{found}: {problem}; fetch it again")
     return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _read_text(path: Path) -> Dataset:
+    try:
+        if is_libsvm(path):
+            return Dataset(*read_libsvm(path))
+    except UnicodeDecodeError as error:
+        raise DigitnetError(f"{path}: neither CSV nor LibSVM, for it is no text ({error})") from None
+    return _read_csv(path)
 
 
 def _read_csv(path: Path) -> Dataset:

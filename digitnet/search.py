@@ -81,7 +81,7 @@ class Trial:
 
 
 class Search:
-    """A search in a file, new or gone on with; nobody else may go on with it meanwhile.
+    """A search in a file, new or gone on with; nobody else may go on with it until it is closed.
 
     Args:
         path: of the journal.
@@ -101,30 +101,42 @@ class Search:
         self.two_goals = sampler == "evolution"
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._file = _alone(path)
-        plan = {"sampler": sampler, "seed": seed, "epochs": epochs, **facts}
         try:
-            self._study = optuna.create_study(
+            self._study = self._open({"sampler": sampler, "seed": seed, "epochs": epochs, **facts})
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let others go on with it."""
+        self._file.close()
+
+    def _open(self, plan: Mapping[str, Any]) -> optuna.Study:
+        try:
+            study = optuna.create_study(
                 study_name="digitnet",
-                storage=JournalStorage(JournalFileBackend(str(path))),
+                storage=JournalStorage(JournalFileBackend(str(self.path))),
                 directions=["minimize"] * (2 if self.two_goals else 1),
                 pruner=MedianPruner(n_warmup_steps=2),
                 load_if_exists=True,
             )
-            then = self._study.user_attrs or plan
-            running = self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            then = study.user_attrs or plan
+            running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         except OSError:
             raise
         except Exception as error:  # a damaged journal can raise nearly anything in Optuna
-            raise DigitnetError(f"{path}: not a sound study ({error!r}); remove it, or name another --study") from None
+            problem = f"not a sound study ({type(error).__name__}: {' '.join(str(error).split())})"
+            raise DigitnetError(f"{self.path}: {problem}; remove it, or name another --study") from None
         for name, value in plan.items():
             if then.get(name) != value:
                 raise DigitnetError(
-                    f"{path} is of a search with {name} {then.get(name)}, not {value}; "
+                    f"{self.path} is of a search with {name} {then.get(name)}, not {value}; "
                     "give the same settings, or name another --study"
                 )
-            self._study.set_user_attr(name, value)
+            study.set_user_attr(name, value)
         for trial in running:  # when the process was killed
-            self._study.tell(trial.number, state=TrialState.FAIL)
+            study.tell(trial.number, state=TrialState.FAIL)
+        return study
 
     @property
     def trials(self) -> list[Trial]:
@@ -133,8 +145,14 @@ class Search:
 
     def best(self) -> list[Trial]:
         """The best first: of two goals the Pareto front, of one goal the best few."""
-        whole = sorted((t for t in self.trials if not t.stopped), key=lambda trial: (trial.error, trial.weights))
-        return front(whole) if self.two_goals else whole[:BEST]
+        return self.front() if self.two_goals else sorted(self._whole(), key=_merit)[:BEST]
+
+    def front(self) -> list[Trial]:
+        """The Pareto front; see :func:`front`."""
+        return front(self._whole())
+
+    def _whole(self) -> list[Trial]:
+        return [trial for trial in self.trials if not trial.stopped]
 
     def go(
         self, train: Dataset, held_out: Dataset, count: int | None, seconds: float | None, jobs: int
@@ -264,10 +282,14 @@ class Search:
 def front(trials: Iterable[Trial]) -> list[Trial]:
     """Those than which no other misreads less and has no more weights; the fewest misread first."""
     chosen: list[Trial] = []
-    for trial in sorted(trials, key=lambda trial: (trial.error, trial.weights)):
+    for trial in sorted(trials, key=_merit):
         if not chosen or trial.weights < chosen[-1].weights:
             chosen.append(trial)
     return chosen
+
+
+def _merit(trial: Trial) -> tuple[float, int]:
+    return trial.error, trial.weights
 
 
 class _Attempt(NamedTuple):

@@ -16,6 +16,7 @@ COMMANDS = {
     "search": "Try structures and settings; train the best.",
     "eval": "Measure a network on labelled digits.",
     "predict": "Read the digits in pictures.",
+    "export": "Write a model as ONNX.",
 }
 """Each is ``command`` in a module of its name; help here, so that ``--help`` imports none of them."""
 

@@ -35,7 +35,7 @@ data_option = click.option(
     envvar="DIGITNET_DATA",
     default=DATA,
     show_default=True,
-    help="Labelled digits: a folder of MNIST's IDX files, sub-folders 0 to 9 of pictures, or a CSV.",
+    help="Labelled digits: a folder of MNIST's IDX files, sub-folders 0 to 9 of pictures, a CSV or LibSVM file.",
 )
 
 model_option = click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ def command(
     in both.
     """
     try:
-        from digitnet.search import Search, front
+        from digitnet.search import Search
     except ModuleNotFoundError as error:
         if error.name != "optuna":
             raise
@@ -91,24 +92,37 @@ def command(
         raise DigitnetError(f"{data}: {len(dataset)} digits leave none to train on, or none to measure on")
     journal = study or output.with_name(f"{output.name}.study")
     facts = {"validation": validation, "data_sha256": dataset.sha256}
-    search = Search(journal, sampler, seed, epochs, facts)
-    done = len(search.trials)
-    if done:
-        click.echo(f"{journal}: going on after {done:,} trials", err=True)
-    with tqdm(total=trials, initial=done, unit=" trials", disable=None) as bar:
-        for number, trial in enumerate(search.go(training, held_out, trials, time_limit, jobs), start=done + 1):
-            tqdm.write(f"trial {number}: {said(trial)}", file=sys.stderr)
-            bar.update()
-            if best := search.best():
-                bar.set_postfix({"best": f"{best[0].error:.2%}"})
-    best = search.best()
-    if not best:
-        raise DigitnetError(f"{journal}: no trial has come to its end yet; the same command goes on")
-    click.echo(table(best))
-    if picture is not None:
-        save_chart(picture, _points(search.trials), _points(front(search.trials)), AXES)
+    with closing(Search(journal, sampler, seed, epochs, facts)) as search:
+        done = len(search.trials)
+        if done:
+            click.echo(f"{journal}: going on after {done:,} trials", err=True)
+        try:
+            with tqdm(total=trials, initial=done, unit=" trials", disable=None) as bar:
+                for trial in search.go(training, held_out, trials, time_limit, jobs):
+                    done += 1
+                    tqdm.write(f"trial {done}: {said(trial)}", file=sys.stderr)
+                    bar.update()
+                    bar.set_postfix({"best": f"{(search.best() or [trial])[0].error:.2%}"})
+        except KeyboardInterrupt:
+            click.echo(f"interrupted after {done:,} trials; the same command goes on", err=True)
+            raise click.Abort from None
+        if trials is None or done < trials:
+            click.echo(f"time limit: stopped after {done:,} trials; the same command goes on", err=True)
+        best = search.best()
+        if not best:
+            raise DigitnetError(f"{journal}: no trial has come to its end yet; the same command goes on")
+        click.echo(table(best))
+        if picture is not None:
+            save_chart(picture, _points(search.trials), _points(search.front()), AXES)
     chosen = {"layers": best[0].structure, "activation": best[0].activation, "learning_rate": best[0].learning_rate}
-    again = {"rare": {}, "batch_size": best[0].batch_size, "seed": seed, "validation": validation, "data": data, "output": output}
+    again = {
+        "rare": {},
+        "batch_size": best[0].batch_size,
+        "seed": seed,
+        "validation": validation,
+        "data": data,
+        "output": output,
+    }
     try:
         ctx.invoke(train.command, **chosen, **again, resume=True)
     except click.UsageError:  # the checkpoint that lies there is of another network

@@ -1,0 +1,27 @@
+"""``digitnet export``."""
+
+from pathlib import Path
+
+import click
+
+from digitnet.errors import DigitnetError
+from digitnet.modelfile import load
+
+
+@click.command("export", short_help="Write a model as ONNX.")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("output", metavar="ONNX", type=click.Path(path_type=Path))
+def command(model: Path, output: Path) -> None:
+    """Write a model as ONNX, which other makers' runtimes open.
+
+    Its input "ink" takes a row of 0 and 1 for each picture, as float32; its output "confidences" gives a row of ten.
+    """
+    try:
+        from digitnet.onnxfile import export
+    except ModuleNotFoundError as error:
+        if error.name != "onnx":
+            raise
+        raise DigitnetError("exporting needs ONNX; pip install 'digitnet[onnx]' brings it") from None
+    loaded = load(model)
+    export(loaded, output)
+    click.echo(f"{output}: {loaded.network}")
