@@ -41,7 +41,7 @@ SPACE: dict[str, BaseDistribution] = {
 """What is tried. Every trial gets every width and ignores those beyond its depth: so evolution can pass them on."""
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     # Bergstra et al. 2011, "Algorithms for hyper-parameter optimization", section 4
-    "tpe": lambda seed: TPESampler(seed=seed, multivariate=True, constant_liar=True),
+    "tpe": lambda seed: TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=True, constant_liar=True),
     # Bergstra and Bengio 2012, "Random search for hyper-parameter optimization"
     "random": lambda seed: RandomSampler(seed=seed),
     # NSGA-II: Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm"
@@ -49,6 +49,9 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
 }
 """By name, how the next trial is chosen, given a seed; "evolution" has two goals."""
 POPULATION = 10
+"""Of a generation."""
+STARTUP = 5
+"""Trials at random before TPE has something to go by, and before a trial can be stopped as poor."""
 BEST = 5
 """Trials that are shown, where there is one goal."""
 PATIENCE = 20
@@ -117,10 +120,10 @@ class Search:
                 study_name="digitnet",
                 storage=JournalStorage(JournalFileBackend(str(self.path))),
                 directions=["minimize"] * (2 if self.two_goals else 1),
-                pruner=MedianPruner(n_warmup_steps=2),
+                pruner=MedianPruner(STARTUP, n_warmup_steps=2),
                 load_if_exists=True,
             )
-            then = study.user_attrs or plan
+            then = study.user_attrs.get("plan", plan)
             running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         except OSError:
             raise
@@ -133,7 +136,7 @@ class Search:
                     f"{self.path} is of a search with {name} {then.get(name)}, not {value}; "
                     "give the same settings, or name another --study"
                 )
-            study.set_user_attr(name, value)
+        study.set_user_attr("plan", plan)
         for trial in running:  # when the process was killed
             study.tell(trial.number, state=TrialState.FAIL)
         return study
@@ -179,25 +182,32 @@ class Search:
 
         if not wanted():
             return
-        with workers(jobs, train, held_out) as idle:
-            while True:
-                while idle and wanted():
-                    pipe = idle.pop()
-                    busy[pipe] = self._begin()
-                    pipe.send(busy[pipe].candidate)
-                if not busy:
-                    return
-                ready = wait(busy, None if deadline is None else max(0, deadline - time.monotonic()))
-                if not ready:
-                    for attempt in busy.values():
-                        self._study.tell(attempt.trial, state=TrialState.FAIL)
-                    return
-                for pipe in [pipe for pipe in busy if pipe in ready]:
-                    going_on = self._hear(busy[pipe], _received(pipe))
-                    pipe.send(going_on)
-                    if not going_on:
-                        idle.append(pipe)
-                        yield self._trial(self._study.trials[busy.pop(pipe).trial.number])
+        try:
+            with workers(jobs, train, held_out) as idle:
+                while True:
+                    while idle and wanted():
+                        pipe = idle.pop()
+                        busy[pipe] = self._begin()
+                        pipe.send(busy[pipe].candidate)
+                    if not busy:
+                        return
+                    ready = wait(busy, None if deadline is None else max(0, deadline - time.monotonic()))
+                    if not ready:
+                        for attempt in busy.values():
+                            self._study.tell(attempt.trial, state=TrialState.FAIL)
+                        return
+                    for pipe in [pipe for pipe in busy if pipe in ready]:
+                        message = pipe.recv()
+                        if isinstance(message, Exception):
+                            raise message
+                        going_on = self._hear(busy[pipe], message)
+                        pipe.send(going_on)
+                        if not going_on:
+                            idle.append(pipe)
+                            yield self._trial(self._study.trials[busy.pop(pipe).trial.number])
+        except (EOFError, ConnectionError):
+            problem = "a process was killed; the same command goes on, with fewer --jobs if memory is short"
+            raise DigitnetError(problem) from None
 
     def _living(self) -> list[FrozenTrial]:
         """Those that were not given up."""
@@ -300,19 +310,6 @@ class _Attempt(NamedTuple):
     @property
     def weights(self) -> int:
         return sum(layer.size for layer in build(self.candidate.structure, self.candidate.activation))
-
-
-def _received(pipe: Connection) -> float:
-    try:
-        message = pipe.recv()
-    except (EOFError, ConnectionError):
-        raise DigitnetError(
-            "a process was killed; the same command goes on, with fewer --jobs if memory is short"
-        ) from None
-    if isinstance(message, Exception):
-        raise message
-    assert isinstance(message, float)
-    return message
 
 
 def _alone(path: Path) -> BinaryIO:

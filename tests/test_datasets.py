@@ -136,6 +136,70 @@ def test_csv_loses_no_first_row(tmp_path: Path, start: str, change: Callable[[st
     assert read_dataset(path).labels.tolist() == [3, 3]
 
 
+def libsvm(data: Dataset, base: int, form: str = "{:d}", scale: float = 1) -> str:
+    """Lines as LibSVM's own tools write them: what is 0 left out, the first pixel called 0 or 1."""
+    lines = []
+    for label, image in zip(data.labels, data.images, strict=True):
+        places = np.flatnonzero(image)
+        values = (form.format(value / scale if scale != 1 else value) for value in image.ravel()[places])
+        lines.append(" ".join([str(label), *map("{}:{}".format, places + base, values)]))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("base", [0, 1])
+@pytest.mark.parametrize(("form", "scale"), [("{:d}", 1), ("{:.6g}", 255), ("{:.1f}", 1)])
+def test_libsvm(tmp_path: Path, digits: Dataset, few: Dataset, base: int, form: str, scale: float) -> None:
+    path = tmp_path / "mnist"
+    for some in (digits[:200], digits[5:6], few):  # in few every pixel has ink; in MNIST's no corner has any
+        path.write_text(libsvm(some, base, form, scale))
+        assert same(read_dataset(path), some)
+
+
+def test_libsvm_comments_blanks_and_labels(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text("# made, by hand\n\n 7.0 1:1  784:0.5 # a seven\r\n+3\n")
+    data = read_dataset(path)
+    assert data.labels.tolist() == [7, 3]
+    assert {(*map(int, place),): int(data.images[place]) for place in zip(*data.images.nonzero(), strict=True)} == {
+        (0, 0, 0): 255,
+        (0, 27, 27): 128,
+    }
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ("5 1:2\n\n4 1:2 7\n", "line 3: not a label and pairs of index:value"),
+        ("5 1:2\n4 1:ink\n", "line 2: not a label"),
+        ("5 1:2\nqid:3 1:2\n", "line 2: not a label"),
+        ("5 1.5:2\n", "line 1: not a label"),
+        ("5 1:2:3\n", "line 1: not a label"),
+        ("5 99999999999:2\n", "line 1: not a label"),
+        ("5 1:2\n10 1:2\n", "line 2: the label is no digit, 0 to 9"),
+        ("-1 1:2\n", "line 1: the label is no digit"),
+        ("1.5 1:2\n", "line 1: the label is no digit"),
+        ("1\n2 785:1\n", "line 2: an index that is none of 28x28 pixels"),
+        ("2 -1:1\n", "line 1: an index"),
+        ("2 0:1\n2 3:1\n2 784:1\n", "line 3: index 784, though the file counts from 0"),
+        ("1\n2 3:-1\n", "line 2: a value that is not between 0 and 255"),
+        ("2 3:256\n", "line 1: a value"),
+        ("2 3:nan\n", "line 1: a value"),
+    ],
+)
+def test_libsvm_refuses(tmp_path: Path, lines: str, problem: str) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text(lines)
+    with pytest.raises(DigitnetError, match=problem):
+        read_dataset(path)
+
+
+def test_files_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    for content in (b"\x89HDF\r\n\x1a\n\xff", b"5 1:2\n" * 3000 + b"\xff\n"):
+        (tmp_path / "x").write_bytes(content)
+        with pytest.raises(DigitnetError, match="neither CSV nor LibSVM, for it is no text"):
+            read_dataset(tmp_path / "x")
+
+
 def test_folder_of_pictures_goes_through_normalize(tmp_path: Path, digits: Dataset) -> None:
     for digit in (7, 2):
         (tmp_path / str(digit)).mkdir()

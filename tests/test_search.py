@@ -1,0 +1,256 @@
+"""Trial and error, automated: what comes of it, and that it can be cut off at any moment."""
+
+import multiprocessing
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from digitnet import Dataset, DigitnetError
+from digitnet.cli import search as command
+from digitnet.search import BEST, SAMPLERS, Search, Trial, front
+from tests.conftest import Run
+from tests.test_datasets import write_idx
+
+FEW = ["--epochs", "3", "--trials", "8"]
+TRIAL = re.compile(
+    r"trial (\d+): (?:stopped after epoch (\d) at )?(\d+\.\d\d)% misread, ([\d,]+) weights, (--layers .*)\n?"
+)
+
+
+@pytest.fixture
+def data(tmp_path: Path, digits: Dataset, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Few digits, and one thread, with which their networks are trained as fast."""
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    write_idx(tmp_path / "few", digits[:200])
+    return tmp_path / "few"
+
+
+def trials(text: str) -> list[tuple[str, ...]]:
+    found = [TRIAL.fullmatch(line) for line in text.splitlines()]
+    return [match.groups() for match in found if match]
+
+
+def test_the_best_is_what_train_makes_with_the_options_shown(run: Run, data: Path, tmp_path: Path) -> None:
+    result = run("search", *FEW, "--data", data, "--seed", 4)
+    assert result.returncode == 0
+    tried = trials(result.stderr)
+    assert [int(number) for number, *_ in tried] == list(range(1, 9))
+    assert len({options for *_, options in tried}) == 8
+    assert len(tried) == len(result.stderr.splitlines())
+    head, *rows, made = result.stdout.splitlines()
+    assert head == "misread    weights  options of digitnet train"
+    whole = sorted(float(error) for _, stopped, error, *_ in tried if not stopped)
+    assert [float(row.split("%")[0]) for row in rows] == whole[:BEST]
+    assert made.startswith("models/digitnet.h5: Network(784 -> ")
+    assert ", 45 epochs, " in made
+    options = shlex.split(rows[0][rows[0].index("--layers") :])
+    # A trial is a short run of the same kind.
+    short = run("train", *options, "--data", data, "--seed", 4, "--epochs", 3, "--output", "short.h5").stdout
+    assert float(short.split()[-1].rstrip("%")) == pytest.approx(100 - whole[0])
+    assert run("train", *options, "--data", data, "--seed", 4, "--output", "again.h5").returncode == 0
+    assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "models" / "digitnet.h5").read_bytes()
+
+
+def start(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
+    line = [sys.executable, "-m", "digitnet", "search", *map(str, arguments)]
+    return subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_killed_again_and_again_ends_with_the_same_answer(run: Run, data: Path, tmp_path: Path) -> None:
+    arguments = [*FEW, "--data", data]
+    whole = run("search", *arguments, "--output", "whole.h5")
+    assert whole.returncode == 0
+    again = [*arguments, "--output", "killed.h5"]
+    heard: list[tuple[str, ...]] = []
+    for moment in (1, 2, 3):  # trials that it is let end before
+        with start(tmp_path, *again) as process:
+            assert process.stderr is not None
+            while len(heard) < sum(range(moment + 1)):
+                heard += trials(process.stderr.readline())
+            time.sleep(0.02 * moment)
+            process.kill()
+            heard += trials(process.stderr.read())
+        assert process.returncode == -signal.SIGKILL
+    with (tmp_path / "killed.h5.study").open("a") as journal:
+        journal.write('{"op_code":5,"wor')  # as when the disk was full
+    lock = tmp_path / "killed.h5.study.lock"
+    lock.unlink(missing_ok=True)
+    lock.symlink_to("killed.h5.study")  # as when it was killed while Optuna was writing
+    with start(tmp_path, *again) as process:
+        while not (tmp_path / "killed.h5.checkpoint").exists():
+            time.sleep(0.002)
+        process.kill()
+        _, errors = process.communicate()
+        heard += trials(errors)
+    last = run("search", *again)
+    assert last.stderr == "killed.h5.study: going on after 8 trials\n"
+    assert last.stdout == whole.stdout.replace("whole.h5", "killed.h5")
+    assert (tmp_path / "killed.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+    # One that had ended may have been killed before it could say so; none was tried twice.
+    assert len(heard) == len(set(heard))
+    assert set(heard) <= set(trials(whole.stderr))
+    assert not list(tmp_path.glob("*.lock*"))
+
+
+def test_a_checkpoint_of_another_network_is_no_hindrance(run: Run, data: Path, tmp_path: Path) -> None:
+    run("train", "--layers", "784,9,10", "--data", data, "--time-limit", "0")
+    assert (tmp_path / "models" / "digitnet.h5.checkpoint").exists()
+    result = run("search", "--epochs", 1, "--trials", 1, "--data", data)
+    assert result.returncode == 0
+    assert "784 -> 9 relu" not in result.stdout
+    assert not (tmp_path / "models" / "digitnet.h5.checkpoint").exists()
+
+
+def test_ctrl_c_says_how_to_go_on(data: Path, clean_environment: None, tmp_path: Path) -> None:
+    with start(tmp_path, "--data", data, "--jobs", 2) as process:
+        assert process.stderr is not None
+        assert trials(process.stderr.readline())
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=30)
+    assert (process.returncode, output) == (130, "")
+    *_, before, last = errors.splitlines()
+    assert re.fullmatch(r"interrupted after \d+ trials; the same command goes on", before)
+    assert last == "digitnet: interrupted"
+    assert not (tmp_path / "models" / "digitnet.h5").exists()
+
+
+def test_jobs_try_the_same_at_random(run: Run, data: Path) -> None:
+    arguments = ["search", "--epochs", 1, "--trials", 5, "--data", data, "--sampler", "random"]
+    one, two = run(*arguments, "--output", "1.h5"), run(*arguments, "--output", "2.h5", "--jobs", 2)
+    assert (one.returncode, two.returncode) == (0, 0)
+    options = [sorted(options for *_, options in trials(result.stderr)) for result in (one, two)]
+    assert options[0] == options[1]
+
+
+def test_evolution_shows_the_front_and_draws_it(run: Run, data: Path, tmp_path: Path) -> None:
+    arguments = ["--sampler", "evolution", "--epochs", 3, "--trials", 24, "--jobs", 2, "--picture", "new/front.png"]
+    result = run("search", "--data", data, *arguments)
+    assert result.returncode == 0
+    tried = trials(result.stderr)
+    assert len({options for *_, options in tried}) == 24
+    assert any(stopped for _, stopped, *_ in tried)
+    pairs = {(float(error), int(weights.replace(",", ""))) for _, stopped, error, weights, _ in tried if not stopped}
+    rows = [row.split() for row in result.stdout.splitlines()[1:-1]]
+    shown = [(float(row[0].rstrip("%")), int(row[1].replace(",", ""))) for row in rows]
+    assert shown == sorted(
+        pair
+        for pair in pairs
+        if not any(other != pair and other[0] <= pair[0] and other[1] <= pair[1] for other in pairs)
+    )
+    with Image.open(tmp_path / "new" / "front.png") as picture:
+        assert (picture.format, picture.size, picture.mode) == ("PNG", (720, 480), "L")
+        assert picture.getextrema() == (0, 255)
+
+
+def test_time_limit(run: Run, data: Path) -> None:
+    result = run("search", "--data", data, "--time-limit", "2s", "--epochs", 2)
+    assert result.returncode == 0
+    tried = trials(result.stderr)
+    assert result.stderr.splitlines()[-1] == f"time limit: stopped after {len(tried)} trials; the same command goes on"
+    none = run("search", "--data", data, "--time-limit", "0", "--output", "other.h5")
+    assert none.returncode == 1
+    assert none.stderr.splitlines()[-1] == (
+        "digitnet: other.h5.study: no trial has come to its end yet; the same command goes on"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"sampler": "random"}, "x.study is of a search with sampler tpe, not random; give the same settings"),
+        ({"seed": 2}, "seed 1, not 2"),
+        ({"epochs": 2}, "epochs 1, not 2"),
+        ({"facts": {"validation": 0.2}}, "validation 0.1, not 0.2"),
+    ],
+)
+def test_another_search_is_refused(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
+    path = tmp_path / "x.study"
+    plan: dict[str, Any] = {"sampler": "tpe", "seed": 1, "epochs": 1, "facts": {"validation": 0.1}}
+    Search(path, **plan).close()
+    with pytest.raises(DigitnetError, match=problem):
+        Search(path, **plan | change)
+    Search(path, **plan).close()
+
+
+@pytest.mark.parametrize(
+    ("study", "problem"),
+    [("few/train-labels-idx1-ubyte", "train-labels-idx1-ubyte: not a study; name"), ("few", "few: Is a directory")],
+)
+def test_what_is_no_study_stays_as_it_is(run: Run, data: Path, study: str, problem: str) -> None:
+    before = {path: path.read_bytes() for path in data.iterdir()}
+    result = run("search", "--data", data, "--study", study)
+    assert (result.returncode, result.stdout, len(result.stderr.splitlines())) == (1, "", 1)
+    assert problem in result.stderr
+    assert {path: path.read_bytes() for path in data.iterdir()} == before
+
+
+def test_a_damaged_study_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.study"
+    with closing(Search(path, "tpe", 1, 1, {})), pytest.raises(DigitnetError, match="another search goes on in it"):
+        Search(path, "tpe", 1, 1, {})
+    whole = path.read_text()
+    for damaged in (whole.replace("op_code", "op", 2)[:-40] + "\n", whole + "{}\n", whole + "no JSON\n" + whole):
+        content = damaged if damaged.startswith('{"op_code":') else '{"op_code":' + damaged
+        path.write_text(content)
+        with pytest.raises(DigitnetError, match=r"not a sound study \(.*\); remove it, or name another --study"):
+            Search(path, "tpe", 1, 1, {})
+        assert path.read_text() == content
+    path.write_text(whole)
+    Search(path, "tpe", 1, 1, {}).close()
+
+
+def test_a_worker_that_is_killed_is_missed(tmp_path: Path, digits: Dataset) -> None:
+    def kill() -> None:
+        while not multiprocessing.active_children():
+            time.sleep(0.01)
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    with closing(Search(tmp_path / "x.study", "random", 1, 1000, {})) as search:
+        Thread(target=kill).start()
+        with pytest.raises(DigitnetError, match="a process was killed; the same command goes on"):
+            list(search.go(digits[:1900], digits[1900:], 2, None, 1))
+
+
+def test_usage(run: Run, data: Path) -> None:
+    result = run("search", "--data", data, "--validation", 0)
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+    assert "a search needs digits to measure on" in result.stderr
+    assert tuple(SAMPLERS) == command.SAMPLERS
+
+
+def test_without_optuna(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['optuna'] = None; from digitnet.cli import main; main()"
+
+    def digitnet(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True)
+
+    result = digitnet("search")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "digitnet: searching needs Optuna; pip install 'digitnet[search]' brings it\n"
+    assert list(tmp_path.iterdir()) == []
+    assert digitnet("search", "--help").returncode == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 5))))
+def test_front(pairs: list[tuple[int, int]]) -> None:
+    every = [Trial(("784", "10"), "relu", 0.1, 64, error / 5, weights, 1, False) for error, weights in pairs]
+    chosen = front(every)
+    places = [(trial.error, trial.weights) for trial in chosen]
+    assert places == sorted(set(places))
+    for trial in every:
+        assert any(better.error <= trial.error and better.weights <= trial.weights for better in chosen)
+    for one in chosen:
+        assert sum(better.error <= one.error and better.weights <= one.weights for better in chosen) == 1
