@@ -1,5 +1,6 @@
 """Files that are there whole or not at all."""
 
+import fcntl
 import glob
 import os
 from collections.abc import Iterator
@@ -66,6 +67,25 @@ def _is_alive(process: int) -> bool:
     except OSError:  # it is somebody else's
         return True
     return True
+
+
+def exclusive(path: Path) -> BinaryIO:
+    """Open a file to read and append to, new or not, that no other process opens this way until it is closed.
+
+    The system lets go of it when the process ends, however that happens. Folders on the way are made.
+
+    Raises:
+        DigitnetError: another process has it.
+        OSError: it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = open(path, "a+b")  # noqa: SIM115, whoever asked for it closes it
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise DigitnetError(f"{path}: in use by another process; wait for its end, or name another file") from None
+    return file
 
 
 def check_writable(path: Path) -> None:

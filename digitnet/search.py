@@ -4,7 +4,6 @@ A search lives in a file, Optuna's journal, to which every step is appended; wha
 from what is in it. One process asks Optuna and tells it; the others only train (``workers``).
 """
 
-import fcntl
 import glob
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,8 +23,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from digitnet.datasets import Dataset
 from digitnet.errors import DigitnetError
+from digitnet.files import exclusive
 from digitnet.losses import CLASSES
-from digitnet.structure import build
 from digitnet.training import Settings
 from digitnet.workers import Candidate, workers
 
@@ -66,21 +65,19 @@ class Trial:
     """What was tried and what came of it.
 
     Attributes:
-        structure: layers, as in ``digitnet train --layers``.
-        error: share of the validation digits misread after the last epoch it had, 0 to 1.
-        weights: how many, biases among them.
-        epochs: how many it had.
-        stopped: it was poor and got fewer than the others.
+        candidate: the network and how it was trained.
+        errors: share of the validation digits misread after each epoch, 0 to 1.
+        stopped: it was poor and got fewer epochs than the others.
     """
 
-    structure: tuple[str, ...]
-    activation: str
-    learning_rate: float
-    batch_size: int
-    error: float
-    weights: int
-    epochs: int
+    candidate: Candidate
+    errors: tuple[float, ...]
     stopped: bool
+
+    @property
+    def merit(self) -> tuple[float, int]:
+        """Last validation error and number of weights; less is better."""
+        return self.errors[-1], self.candidate.weights
 
 
 class Search:
@@ -103,7 +100,7 @@ class Search:
         self.path, self.sampler, self.seed, self.epochs = path, sampler, seed, epochs
         self.two_goals = sampler == "evolution"
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._file = _alone(path)
+        self._file = _opened(path)
         try:
             self._study = self._open({"sampler": sampler, "seed": seed, "epochs": epochs, **facts})
         except BaseException:
@@ -148,7 +145,7 @@ class Search:
 
     def best(self) -> list[Trial]:
         """The best first: of two goals the Pareto front, of one goal the best few."""
-        return self.front() if self.two_goals else sorted(self._whole(), key=_merit)[:BEST]
+        return self.front() if self.two_goals else sorted(self._whole(), key=lambda trial: trial.merit)[:BEST]
 
     def front(self) -> list[Trial]:
         """The Pareto front; see :func:`front`."""
@@ -230,20 +227,20 @@ class Search:
 
     def _hear(self, attempt: "_Attempt", error: float) -> bool:
         """Note the validation error after one more epoch, and say whether it is worth going on."""
-        trial, errors, weights = attempt.trial, attempt.errors, attempt.weights
+        trial, candidate, errors = attempt
         errors.append(error)
         if self.two_goals:
-            poor = self._is_beaten(weights, errors)
+            poor = self._is_beaten(candidate.weights, errors)
         else:
             trial.report(error, len(errors))
             poor = trial.should_prune()
         stopped = error == 1 or bool(poor and len(errors) < self.epochs)
         if not stopped and len(errors) < self.epochs:
             return True
-        for name, value in (("errors", errors), ("weights", weights), ("stopped", stopped)):
-            trial.set_user_attr(name, value)
+        trial.set_user_attr("errors", errors)
+        trial.set_user_attr("stopped", stopped)
         if self.two_goals:
-            self._study.tell(trial, [error, weights])
+            self._study.tell(trial, [error, candidate.weights])
         elif stopped:
             self._study.tell(trial, state=TrialState.PRUNED)
         else:
@@ -256,15 +253,8 @@ class Search:
         Optuna prunes no trial that has two goals.
         """
         epochs = len(errors)
-        rivals = (rival.user_attrs for rival in self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
-        better = [
-            rival
-            for rival in rivals
-            if rival["weights"] <= weights
-            and len(rival["errors"]) >= epochs
-            and rival["errors"][epochs - 1] < errors[-1]
-        ]
-        return epochs > 1 and len(better) >= BEATEN
+        rivals = [rival for rival in self.trials if len(rival.errors) >= epochs and rival.candidate.weights <= weights]
+        return epochs > 1 and sum(rival.errors[epochs - 1] < errors[-1] for rival in rivals) >= BEATEN
 
     def _candidate(self, params: Mapping[str, Any]) -> Candidate:
         widths = (params[f"width {i}"] for i in range(1, params["hidden layers"] + 1))
@@ -274,32 +264,17 @@ class Search:
         return Candidate(structure, params["activation"], settings, self.seed)
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
-        candidate, facts = self._candidate(frozen.params), frozen.user_attrs
-        rate = candidate.settings.learning_rate
-        assert rate is not None
-        return Trial(
-            candidate.structure,
-            candidate.activation,
-            rate,
-            candidate.settings.batch_size,
-            facts["errors"][-1],
-            facts["weights"],
-            len(facts["errors"]),
-            facts["stopped"],
-        )
+        facts = frozen.user_attrs
+        return Trial(self._candidate(frozen.params), tuple(facts["errors"]), facts["stopped"])
 
 
 def front(trials: Iterable[Trial]) -> list[Trial]:
     """Those than which no other misreads less and has no more weights; the fewest misread first."""
     chosen: list[Trial] = []
-    for trial in sorted(trials, key=_merit):
-        if not chosen or trial.weights < chosen[-1].weights:
+    for trial in sorted(trials, key=lambda trial: trial.merit):
+        if not chosen or trial.merit[1] < chosen[-1].merit[1]:
             chosen.append(trial)
     return chosen
-
-
-def _merit(trial: Trial) -> tuple[float, int]:
-    return trial.error, trial.weights
 
 
 class _Attempt(NamedTuple):
@@ -307,22 +282,10 @@ class _Attempt(NamedTuple):
     candidate: Candidate
     errors: list[float]
 
-    @property
-    def weights(self) -> int:
-        return sum(layer.size for layer in build(self.candidate.structure, self.candidate.activation))
 
-
-def _alone(path: Path) -> BinaryIO:
-    """Open a journal, which is nobody else's until it is closed, and take away what a killed process left of a step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = open(path, "a+b")  # noqa: SIM115, it is open as long as the search
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise DigitnetError(
-            f"{path}: another search goes on in it; wait for its end, or name another --study"
-        ) from None
+def _opened(path: Path) -> BinaryIO:
+    """A journal that is nobody else's until it is closed, without what a killed process may have left behind."""
+    file = exclusive(path)
     file.seek(0)
     content = file.read()
     if content and not content.startswith(JOURNAL_START):

@@ -13,6 +13,7 @@ import numpy as np
 from digitnet.datasets import Dataset
 from digitnet.model import Model
 from digitnet.network import Network
+from digitnet.structure import build
 from digitnet.training import DivergedError, Settings, Training
 
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"
@@ -27,6 +28,11 @@ class Candidate:
     activation: str
     settings: Settings
     seed: int
+
+    @property
+    def weights(self) -> int:
+        """How many parameters, biases among them."""
+        return sum(layer.size for layer in build(self.structure, self.activation))
 
 
 def validation_errors(candidate: Candidate, train: Dataset, held_out: Dataset) -> Iterator[float]:

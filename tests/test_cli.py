@@ -433,3 +433,19 @@ def test_works_in_process_as_click_tests_do(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli, ["predict", str(SEVEN)], standalone_mode=False)
     assert result.stdout == "7\n"
+
+
+# --- export
+
+
+def test_export_without_onnx(tmp_path: Path, model_path: Path) -> None:
+    code = "import sys; sys.modules['onnx'] = None; from digitnet.cli import main; main()"
+
+    def digitnet(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, text=True)
+
+    result = digitnet("export", str(model_path), "model.onnx")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "digitnet: exporting needs ONNX; pip install 'digitnet[onnx]' brings it\n"
+    assert not (tmp_path / "model.onnx").exists()
+    assert digitnet("export", "--help").returncode == 0

@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from digitnet import Dataset, DigitnetError
+from digitnet import Dataset, DigitnetError, Settings
 from digitnet.cli import search as command
 from digitnet.search import BEST, SAMPLERS, Search, Trial, front
+from digitnet.workers import Candidate
 from tests.conftest import Run
 from tests.test_datasets import write_idx
 
@@ -198,7 +199,7 @@ def test_what_is_no_study_stays_as_it_is(run: Run, data: Path, study: str, probl
 
 def test_a_damaged_study_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.study"
-    with closing(Search(path, "tpe", 1, 1, {})), pytest.raises(DigitnetError, match="another search goes on in it"):
+    with closing(Search(path, "tpe", 1, 1, {})), pytest.raises(DigitnetError, match="in use by another process"):
         Search(path, "tpe", 1, 1, {})
     whole = path.read_text()
     for damaged in (whole.replace("op_code", "op", 2)[:-40] + "\n", whole + "{}\n", whole + "no JSON\n" + whole):
@@ -246,11 +247,13 @@ def test_without_optuna(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 5))))
 def test_front(pairs: list[tuple[int, int]]) -> None:
-    every = [Trial(("784", "10"), "relu", 0.1, 64, error / 5, weights, 1, False) for error, weights in pairs]
-    chosen = front(every)
-    places = [(trial.error, trial.weights) for trial in chosen]
-    assert places == sorted(set(places))
+    every = [
+        Trial(Candidate(("784", str(width), "10"), "relu", Settings(), 1), (1.0, error / 5), False)
+        for error, width in pairs
+    ]
+    chosen = [trial.merit for trial in front(every)]
+    assert chosen == sorted(set(chosen))
     for trial in every:
-        assert any(better.error <= trial.error and better.weights <= trial.weights for better in chosen)
+        assert any(error <= trial.merit[0] and weights <= trial.merit[1] for error, weights in chosen)
     for one in chosen:
-        assert sum(better.error <= one.error and better.weights <= one.weights for better in chosen) == 1
+        assert sum(error <= one[0] and weights <= one[1] for error, weights in chosen) == 1

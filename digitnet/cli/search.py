@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -102,7 +102,7 @@ def command(
                     done += 1
                     tqdm.write(f"trial {done}: {said(trial)}", file=sys.stderr)
                     bar.update()
-                    bar.set_postfix({"best": f"{(search.best() or [trial])[0].error:.2%}"})
+                    bar.set_postfix({"best": f"{(search.best() or [trial])[0].errors[-1]:.2%}"})
         except KeyboardInterrupt:
             click.echo(f"interrupted after {done:,} trials; the same command goes on", err=True)
             raise click.Abort from None
@@ -114,41 +114,46 @@ def command(
         click.echo(table(best))
         if picture is not None:
             save_chart(picture, _points(search.trials), _points(search.front()), AXES)
-    chosen = {"layers": best[0].structure, "activation": best[0].activation, "learning_rate": best[0].learning_rate}
-    again = {
-        "rare": {},
-        "batch_size": best[0].batch_size,
+    winner = best[0].candidate
+    options: dict[str, Any] = {
+        "layers": winner.structure,
+        "activation": winner.activation,
+        "learning_rate": winner.settings.learning_rate,
+        "batch_size": winner.settings.batch_size,
         "seed": seed,
         "validation": validation,
         "data": data,
         "output": output,
+        "rare": {},
     }
     try:
-        ctx.invoke(train.command, **chosen, **again, resume=True)
+        ctx.invoke(train.command, **options, resume=True)
     except click.UsageError:  # the checkpoint that lies there is of another network
-        ctx.invoke(train.command, **chosen, **again)
+        ctx.invoke(train.command, **options)
 
 
 def said(trial: Trial) -> str:
     """A trial in a line."""
-    stopped = f"stopped after epoch {trial.epochs} at " if trial.stopped else ""
-    return f"{stopped}{trial.error:.2%} misread, {trial.weights:,} weights, {as_options(trial)}"
-
-
-def _points(trials: list[Trial]) -> list[tuple[float, float]]:
-    """Where each goes in a picture; the axes have no place for 0."""
-    return [(trial.weights, 100 * trial.error) for trial in trials if trial.error]
+    error, weights = trial.merit
+    stopped = f"stopped after epoch {len(trial.errors)} at " if trial.stopped else ""
+    return f"{stopped}{error:.2%} misread, {weights:,} weights, {as_options(trial)}"
 
 
 def table(trials: list[Trial]) -> str:
     """A row for each, with the options that train it."""
-    rows = [f"{trial.error:7.2%}  {trial.weights:>9,}  {as_options(trial)}" for trial in trials]
+    rows = [f"{trial.merit[0]:7.2%}  {trial.merit[1]:>9,}  {as_options(trial)}" for trial in trials]
     return "\n".join(["misread    weights  options of digitnet train", *rows])
 
 
 def as_options(trial: Trial) -> str:
     """What one would type for ``digitnet train``."""
+    candidate, settings = trial.candidate, trial.candidate.settings
     return (
-        f"--layers {','.join(trial.structure)} --activation {trial.activation} "
-        f"--learning-rate {trial.learning_rate:g} --batch-size {trial.batch_size}"
+        f"--layers {','.join(candidate.structure)} --activation {candidate.activation} "
+        f"--learning-rate {settings.learning_rate:g} --batch-size {settings.batch_size}"
     )
+
+
+def _points(trials: list[Trial]) -> list[tuple[float, float]]:
+    """Where each goes in a picture; the axes have no place for 0."""
+    return [(weights, 100 * error) for error, weights in (trial.merit for trial in trials) if error]
