@@ -156,7 +156,7 @@ def test_evolution_shows_the_front_and_draws_it(run: Run, data: Path, tmp_path: 
 
 
 def test_time_limit(run: Run, data: Path) -> None:
-    result = run("search", "--data", data, "--time-limit", "2s", "--epochs", 2)
+    result = run("search", "--data", data, "--time-limit", "5s", "--epochs", 2)
     assert result.returncode == 0
     tried = trials(result.stderr)
     assert result.stderr.splitlines()[-1] == f"time limit: stopped after {len(tried)} trials; the same command goes on"
