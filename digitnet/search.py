@@ -168,7 +168,7 @@ class Search:
 
         Raises:
             DigitnetError: a process was killed.
-            MemoryError, OSError: from within a trial.
+            MemoryError: from within a trial.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
         busy: dict[Connection, _Attempt] = {}
@@ -195,7 +195,7 @@ class Search:
                         return
                     for pipe in [pipe for pipe in busy if pipe in ready]:
                         message = pipe.recv()
-                        if isinstance(message, Exception):
+                        if isinstance(message, MemoryError):
                             raise message
                         going_on = self._hear(busy[pipe], message)
                         pipe.send(going_on)

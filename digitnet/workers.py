@@ -1,12 +1,12 @@
 """Networks trained side by side, in processes that are told after every epoch whether it is worth going on."""
 
-import multiprocessing
 import os
-import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 
 import numpy as np
 
@@ -56,34 +56,33 @@ def workers(count: int, train: Dataset, held_out: Dataset) -> Iterator[list[Conn
     Send a worker a :class:`Candidate`. It sends the validation error of an epoch, or the exception that ended its
     work; answer with whether it should go on. When it is told to stop it waits for another candidate.
     """
-    # Not forked: a copy of this process would keep its number of threads, and would outlive it.
-    context = multiprocessing.get_context("spawn")
+    environment = {**os.environ, **({BLAS_THREADS: "1"} if count > 1 else {})}
     pipes, processes = [], []
-    before = os.environ.get(BLAS_THREADS)
     try:
-        if count > 1:
-            os.environ[BLAS_THREADS] = "1"
         for _ in range(count):
-            pipe, its_end = context.Pipe()
-            process = context.Process(target=_work, args=(its_end, train, held_out), daemon=True)
-            process.start()
+            pipe, its_end = Pipe()
+            code = f"import sys; sys.path = {sys.path}; from digitnet.workers import work; work({its_end.fileno()})"
+            command = [sys.executable, "-P", "-c", code]
+            # In a session of its own, so that Ctrl-C is for this process alone.
+            processes.append(
+                subprocess.Popen(command, pass_fds=[its_end.fileno()], env=environment, start_new_session=True)
+            )
             its_end.close()  # so that its death can be heard
             pipes.append(pipe)
-            processes.append(process)
-        if before is None:
-            os.environ.pop(BLAS_THREADS, None)
-        else:
-            os.environ[BLAS_THREADS] = before
+        for pipe in pipes:
+            pipe.send((train, held_out))
         yield pipes
     finally:
         for process in processes:
             process.kill()
-            process.join()
+            process.wait()
 
 
-def _work(pipe: Connection, train: Dataset, held_out: Dataset) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us
+def work(descriptor: int) -> None:
+    """Do what a worker does, at the other end of a pipe, until that is closed."""
+    pipe = Connection(descriptor)
     with suppress(EOFError, ConnectionError):  # who started us is no more
+        train, held_out = pipe.recv()
         while True:
             candidate = pipe.recv()
             try:
@@ -91,7 +90,5 @@ def _work(pipe: Connection, train: Dataset, held_out: Dataset) -> None:
                     pipe.send(error)
                     if not pipe.recv():
                         break
-            except (MemoryError, OSError) as problem:
-                if isinstance(problem, ConnectionError):
-                    raise
+            except MemoryError as problem:
                 pipe.send(problem)

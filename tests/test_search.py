@@ -1,6 +1,6 @@
 """Trial and error, automated: what comes of it, and that it can be cut off at any moment."""
 
-import multiprocessing
+import os
 import re
 import shlex
 import signal
@@ -64,9 +64,9 @@ def test_the_best_is_what_train_makes_with_the_options_shown(run: Run, data: Pat
     assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "models" / "digitnet.h5").read_bytes()
 
 
-def start(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
+def start(folder: Path, *arguments: object, **options: Any) -> "subprocess.Popen[str]":
     line = [sys.executable, "-m", "digitnet", "search", *map(str, arguments)]
-    return subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(line, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
 def test_killed_again_and_again_ends_with_the_same_answer(run: Run, data: Path, tmp_path: Path) -> None:
@@ -125,6 +125,24 @@ def test_ctrl_c_says_how_to_go_on(data: Path, clean_environment: None, tmp_path:
     assert re.fullmatch(r"interrupted after \d+ trials; the same command goes on", before)
     assert last == "digitnet: interrupted"
     assert not (tmp_path / "models" / "digitnet.h5").exists()
+
+
+def its_workers(process: int) -> list[int]:
+    """Numbers of the processes that train for another."""
+    every = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [int(child) for child in every if b"digitnet.workers" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def test_ctrl_c_at_the_start_is_no_traceback(data: Path, clean_environment: None, tmp_path: Path) -> None:
+    """A terminal sends it to all processes of a group; those that are just starting must not complain."""
+    with start(tmp_path, "--data", data, start_new_session=True) as process:
+        while not (started := its_workers(process.pid)):
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors == "interrupted after 0 trials; the same command goes on\ndigitnet: interrupted\n"
+    assert not Path(f"/proc/{started[0]}").exists()
 
 
 def test_jobs_try_the_same_at_random(run: Run, data: Path) -> None:
@@ -214,10 +232,9 @@ def test_a_damaged_study_is_refused(tmp_path: Path) -> None:
 
 def test_a_worker_that_is_killed_is_missed(tmp_path: Path, digits: Dataset) -> None:
     def kill() -> None:
-        while not multiprocessing.active_children():
+        while not (started := its_workers(os.getpid())):
             time.sleep(0.01)
-        for process in multiprocessing.active_children():
-            process.kill()
+        os.kill(started[0], signal.SIGKILL)
 
     with closing(Search(tmp_path / "x.study", "random", 1, 1000, {})) as search:
         Thread(target=kill).start()
