@@ -142,7 +142,10 @@ def test_ctrl_c_at_the_start_is_no_traceback(data: Path, clean_environment: None
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
     assert errors == "interrupted after 0 trials; the same command goes on\ndigitnet: interrupted\n"
-    assert not Path(f"/proc/{started[0]}").exists()
+    late = time.monotonic() + 30
+    while Path(f"/proc/{started[0]}").exists():  # it finds the pipe closed
+        assert time.monotonic() < late
+        time.sleep(0.01)
 
 
 def test_jobs_try_the_same_at_random(run: Run, data: Path) -> None:
