@@ -19,7 +19,7 @@ class Activation(NamedTuple):
     derivative: Callable[[Floats], np.ndarray]
     """a, any shape -> sigma'(z), which multiplies an array of that shape; bool where it is 0 or 1."""
     gain: float
-    """Variance of the weights times the number of inputs that keeps signals alive at the start."""
+    """Variance of the first weights times the number of inputs."""
 
 
 def sigmoid(z: Floats) -> Floats:
@@ -30,8 +30,9 @@ def sigmoid(z: Floats) -> Floats:
 ACTIVATIONS: dict[str, Activation] = {
     # He et al. 2015 (arXiv 1502.01852), section 2.2: half of a relu's inputs are cut off, hence 2.
     "relu": Activation(lambda z: np.maximum(z, 0, out=z), lambda a: a > 0, gain=2.0),
-    # Glorot and Bengio 2010, section 4.2; a sigmoid's slope at 0 is 1/4, hence 16.
-    "sigmoid": Activation(sigmoid, lambda a: a * (1 - a), gain=16.0),
+    # LeCun et al. 1998, "Efficient BackProp", section 4.6. A sigmoid's slope is 1/4 at most, so that both signals and
+    # gradients shrink from layer to layer; 16 would undo that at the start, and hide why deep nets once did not train.
+    "sigmoid": Activation(sigmoid, lambda a: a * (1 - a), gain=1.0),
     "tanh": Activation(lambda z: np.tanh(z, out=z), lambda a: 1 - a * a, gain=1.0),
     "identity": Activation(lambda z: z, lambda a: np.ones((), a.dtype), gain=1.0),
 }
