@@ -11,6 +11,7 @@ from digitnet.cli.data import read_data
 from digitnet.cli.options import data_option, find_model, model_option
 from digitnet.datasets import Dataset
 from digitnet.evaluation import BINS, Evaluation, evaluate
+from digitnet.features import drawn
 from digitnet.files import check_writable
 from digitnet.losses import CLASSES
 from digitnet.modelfile import load
@@ -31,7 +32,13 @@ BOUNDS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
     metavar="DIR",
     help="Save the misread pictures there, named TRUTH-ANSWER-CONFIDENCE-INDEX.png.",
 )
-def command(data: Path, model: Path | None, as_json: bool, errors: Path | None) -> int:
+@click.option(
+    "--features",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Draw there what each neuron of the first layer looks for, such as features.png.",
+)
+def command(data: Path, model: Path | None, as_json: bool, errors: Path | None, features: Path | None) -> int:
     """Measure a network on labelled digits: MNIST's test set, or all of a folder or CSV.
 
     Exit code 1 if a picture could not be read.
@@ -44,6 +51,8 @@ def command(data: Path, model: Path | None, as_json: bool, errors: Path | None) 
     click.echo(json.dumps(as_object(result)) if as_json else as_text(result))
     if errors is not None:
         save_errors(errors, dataset, result)
+    if features is not None:
+        save_grey(features, drawn(loaded.network))
     return 1 if dataset.unread else 0
 
 

@@ -8,12 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+import numpy as np
 from tqdm import tqdm
 
 from digitnet.calibration import calibrate
 from digitnet.datasets import Dataset
+from digitnet.errors import DigitnetError
 from digitnet.files import naming, replacing
 from digitnet.modelfile import State, load_checkpoint, save
+from digitnet.pretraining import EPOCHS, hidden_layers, pretrain
 from digitnet.training import DivergedError, Epoch, Training
 
 
@@ -64,10 +67,17 @@ class Run:
         self.training.restore(saved.network, state.arrays, state.facts)
         self.kept = True
 
-    def go(self, train: Dataset, held_out: Dataset, time_limit: float | None) -> str:
-        """Train, save the model, and say in a line what came of it.
+    def go(
+        self,
+        train: Dataset,
+        held_out: Dataset,
+        time_limit: float | None,
+        pretraining: np.random.Generator | None = None,
+    ) -> str:
+        """Train, save the model, and say in a line what came of it; with a generator, pretrain first.
 
         Raises:
+            DigitnetError: the time limit came before the end of the pretraining.
             Abort: Ctrl-C; the model of the last whole epoch is saved.
             DivergedError: the model of the last whole epoch is saved.
         """
@@ -77,6 +87,9 @@ class Run:
         total, initial = epochs * len(train), training.done * len(train)
         limited = False
         try:
+            if pretraining and not self.kept:
+                self._pretrain(train, pretraining, time_limit)
+                before = time.monotonic()
             with tqdm(total=total, initial=initial, unit=" digits", unit_scale=True, disable=None) as bar:
                 for epoch in training.epochs(train, held_out, bar.update):
                     now = time.monotonic()
@@ -104,6 +117,17 @@ class Run:
         else:
             self.checkpoint.unlink(missing_ok=True)
         return self._result()
+
+    def _pretrain(self, train: Dataset, rng: np.random.Generator, time_limit: float | None) -> None:
+        """The same again whenever it is begun anew, so it needs no checkpoint."""
+        began, model = time.monotonic(), self.training.model
+        total = EPOCHS * len(hidden_layers(model.network)) * len(train)
+        with tqdm(desc="pretraining", total=total, unit=" digits", unit_scale=True, disable=None) as bar:
+            for done in pretrain(model, train, rng, bar.update):
+                shown = {"layer": f"{done.layer}/{done.layers}", "epoch": f"{done.epoch}/{EPOCHS}"}
+                bar.set_postfix({**shown, "reconstruction error": f"{done.error:.4f}"})
+                if time_limit is not None and time.monotonic() - began > time_limit:
+                    raise DigitnetError(f"time limit: the pretraining has no end yet; {self.output} is as it was")
 
     def _keep(self, epoch: Epoch, seconds: float) -> None:
         """Write down an epoch: history, log, checkpoint."""

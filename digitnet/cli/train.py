@@ -23,6 +23,7 @@ from digitnet.model import Model
 from digitnet.modelfile import load
 from digitnet.network import Network
 from digitnet.optimizers import OPTIMIZERS
+from digitnet.pretraining import hidden_layers
 from digitnet.structure import build
 from digitnet.training import Settings, Training
 
@@ -130,6 +131,11 @@ class TrainCommand(click.Command):
     metavar="MODEL",
     help="Go on from a saved network, at a tenth of the learning rate.",
 )
+@click.option(
+    "--pretrain",
+    type=click.Choice(["rbm"]),
+    help="First weights from restricted Boltzmann machines; hidden layers of sigmoid neurons.",
+)
 @click.option("--output", type=click.Path(path_type=Path), default=MODEL, show_default=True)
 @click.option("--early-stop", type=click.IntRange(1), metavar="N", help="Stop after N epochs without a better one.")
 @click.option("--time-limit", type=Duration(), help="Stop in good order after so long: 90s, 10m, 1h.")
@@ -150,6 +156,7 @@ def command(
     validation: float,
     data: Path,
     start: Path | None,
+    pretrain: str | None,
     output: Path,
     early_stop: int | None,
     time_limit: float | None,
@@ -180,14 +187,21 @@ def command(
         raise click.UsageError("--output, --log and --data must be different files.")
     for path in files:
         check_writable(path)
-    splitting, drawing, ordering = np.random.default_rng(seed).spawn(3)
+    splitting, drawing, ordering, pretraining = np.random.default_rng(seed).spawn(4)
     if start is not None:
+        if pretrain:
+            raise click.UsageError("--from goes on from a trained network; leave out --pretrain.")
         if layers or activation or loss or ink_settings:
             raise click.UsageError("--from brings its own layers, activation, loss and threshold; leave these out.")
         model = load(start)
     else:
-        structure = layers or LAYERS
-        network = Network(structure, activation=activation or "relu", loss=loss or "cross-entropy", rng=drawing)
+        structure, usual = layers or LAYERS, "sigmoid" if pretrain else "relu"
+        network = Network(structure, activation=activation or usual, loss=loss or "cross-entropy", rng=drawing)
+        if pretrain:
+            try:
+                hidden_layers(network)
+            except DigitnetError as error:
+                raise click.UsageError(f"--pretrain: {error}.") from None
         model = Model(network, Ink(side=math.isqrt(network.sizes[0]), **ink_settings))
     dataset = read_data(data, "train")
     train, held_out = dataset.split(validation, splitting)
@@ -205,9 +219,10 @@ def command(
     if absent:
         click.echo(f"{data}: no picture of {absent} to train on; the network will not learn to read it", err=True)
     model.record = {"seed": seed, "data_sha256": dataset.sha256, "validation": validation, **asdict(settings)}
+    model.record["pretrain"] = pretrain
     run = Run(Training(model, settings, ordering), output, log)
     if resume:
         run.resume()
     elif run.checkpoint.exists():
         click.echo(f"{run.checkpoint}: a run was cut off; starting anew (--resume would go on with it)", err=True)
-    click.echo(f"{output}: {run.go(train, held_out, time_limit)}")
+    click.echo(f"{output}: {run.go(train, held_out, time_limit, pretraining if pretrain else None)}")
