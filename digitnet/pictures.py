@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -133,6 +134,6 @@ def list_folder(
             yield path
 
 
-def save_grey(path: Path, grey: Bytes) -> None:
-    """Write grey levels (height, width) uint8 as a picture in the format of the path's extension."""
-    Image.fromarray(grey).save(path)
+def save_grey(path: Path | BinaryIO, grey: Bytes) -> None:
+    """Write grey levels (height, width) uint8 as a PNG."""
+    Image.fromarray(grey).save(path, "PNG")

@@ -85,6 +85,10 @@ def test_every_command_has_help_and_is_in_the_readme(name: str) -> None:
         (["train", "--early-stop", "3", "--validation", "0"], "--early-stop needs digits"),
         (["train", "--time-limit", "soon"], "'soon' is no length of time"),
         (["train", "--from", "x.h5", "--layers", "784,10"], "--from brings its own"),
+        (["train", "--from", "x.h5", "--pretrain", "rbm"], "leave out --pretrain"),
+        (["train", "--pretrain", "rbm", "--activation", "relu"], "--pretrain: only hidden layers of sigmoid neurons"),
+        (["train", "--pretrain", "rbm", "--layers", "784,10"], "--pretrain: only hidden layers"),
+        (["train", "--pretrain", "rbm", "--layers", "28x28,4x5x5,10"], "--pretrain: only hidden layers"),
         (["fetch", "--from", "nowhere"], "nowhere"),
     ],
 )

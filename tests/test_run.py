@@ -46,6 +46,7 @@ def written(path: Path) -> int | None:
         ["--early-stop", "6"],
         ["--optimizer", "momentum"],
         ["--layers", "28x28,3x5x5/2,10", "--set", "shared=0.5", "--early-stop", "12"],
+        ["--pretrain", "rbm", "--layers", "784,50,20,10"],
     ],
 )
 def test_killed_again_and_again_ends_with_the_same_bytes(
@@ -98,6 +99,25 @@ def test_two_trainings_that_write_one_model(run: Run, data: Path, tmp_path: Path
     seen.add(alone.index(path.read_bytes()))
     assert seen
     assert {path.name for path in tmp_path.iterdir()} == {"1.h5", "2.h5", "both.h5", "small-data"}
+
+
+def test_a_pretraining_cut_short_leaves_nothing_and_begins_anew(run: Run, data: Path, tmp_path: Path) -> None:
+    arguments = ["--pretrain", "rbm", "--layers", "784,300,10", "--epochs", "1", "--data", data]
+    assert run("train", *arguments, "--output", "whole.h5").returncode == 0
+    with start(tmp_path, *arguments) as process:
+        while not (tmp_path / "models").exists():
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "digitnet: interrupted"
+    limited = run("train", *arguments, "--time-limit", "0")
+    assert (limited.returncode, limited.stdout) == (1, "")
+    assert limited.stderr == "digitnet: time limit: the pretraining has no end yet; models/digitnet.h5 is as it was\n"
+    assert list((tmp_path / "models").iterdir()) == []
+    assert run("train", *arguments, "--resume").returncode == 0
+    assert (tmp_path / "whole.h5").read_bytes() == (tmp_path / "models" / "digitnet.h5").read_bytes()
 
 
 def test_ctrl_c_leaves_a_usable_model_and_says_how_to_go_on(run: Run, data: Path, tmp_path: Path) -> None:

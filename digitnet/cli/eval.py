@@ -12,7 +12,7 @@ from digitnet.cli.options import data_option, find_model, model_option
 from digitnet.datasets import Dataset
 from digitnet.evaluation import BINS, Evaluation, evaluate
 from digitnet.features import drawn
-from digitnet.files import check_writable
+from digitnet.files import check_writable, replacing
 from digitnet.losses import CLASSES
 from digitnet.modelfile import load
 from digitnet.pictures import save_grey
@@ -36,7 +36,7 @@ BOUNDS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
     "--features",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Draw there what each neuron of the first layer looks for, such as features.png.",
+    help="Draw there what each neuron of the first layer looks for; a PNG.",
 )
 def command(data: Path, model: Path | None, as_json: bool, errors: Path | None, features: Path | None) -> int:
     """Measure a network on labelled digits: MNIST's test set, or all of a folder or CSV.
@@ -46,13 +46,16 @@ def command(data: Path, model: Path | None, as_json: bool, errors: Path | None, 
     loaded = load(find_model(model))
     if errors is not None:
         check_writable(errors / "0.png")
+    if features is not None:
+        check_writable(features)
     dataset = read_data(data, "test")
     result = evaluate(loaded, dataset)
     click.echo(json.dumps(as_object(result)) if as_json else as_text(result))
     if errors is not None:
         save_errors(errors, dataset, result)
     if features is not None:
-        save_grey(features, drawn(loaded.network))
+        with replacing(features) as file:
+            save_grey(file, drawn(loaded.network))
     return 1 if dataset.unread else 0
 
 
