@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format test-interop fuzz dist figures bench ablation grid best pretrained hooks clean
+.PHONY: help demo test lint format test-interop fuzz dist figures bench ablation grid best pretrained lecture hooks clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,10 @@ dist: $(VENV)/.dev  ## build wheel and sdist, look inside, install the wheel els
 figures: $(VENV)/.installed  ## measure the README's figures (10 minutes); PHOTOS=folder adds pictures of yours
 	$(BIN)/digitnet fetch
 	$(BIN)/python -m benchmarks.figures $(PHOTOS)
+
+lecture: $(VENV)/.installed  ## train the nets that the lecture speaks of, from 1958 to 2014 (half an hour)
+	$(BIN)/digitnet fetch
+	$(BIN)/python -m benchmarks.lecture
 
 bench: $(VENV)/.bench  ## time training against PyTorch and scikit-learn (10 minutes; installs them)
 	$(BIN)/digitnet fetch
