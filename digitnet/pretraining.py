@@ -22,7 +22,7 @@ from digitnet.optimizers import Momentum
 from digitnet.recognizer import columns
 from digitnet.training import schedule
 
-EPOCHS = 20
+EPOCHS = 30
 """Passes over the digits for each layer."""
 BATCH_SIZE, LEARNING_RATE, WEIGHT_DECAY = 100, 0.1, 0.0002
 """Sections 4, 7 and 10 of Hinton 2010, "A practical guide to training restricted Boltzmann machines" (guide)."""
