@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks.pictures import on_paper
 from digitnet import Recognizer, load, read_dataset
-from digitnet.arrays import Bytes
+from digitnet.arrays import Bytes, apart
 from digitnet.ink import normalize
 from digitnet.paper import grey_levels
 from digitnet.pictures import list_folder, open_picture
@@ -25,16 +25,18 @@ PRETRAINED = ROOT / "models" / "pretrained.h5"
 WHOLE = "the whole chain"
 OFF: dict[str, Callable[..., object]] = {
     "even_light": lambda grey: np.uint8(np.median(grey)) - np.minimum(grey, np.uint8(np.median(grey))),
-    "without_frame": lambda strength: strength,
-    "largest_piece_and_its_neighbours": lambda strength: strength,
+    "without_frame": lambda strength, threshold: strength,
+    "largest_piece_and_its_neighbours": lambda strength, threshold: strength,
     "stretch": lambda strength, threshold: np.where(strength > threshold, 255, 0).astype(np.uint8),
-    "thicken": lambda digit: digit,
-    "centre": lambda box: np.pad(box, [((28 - n) // 2, 28 - n - (28 - n) // 2) for n in box.shape]),
+    "thicken": apart,
+    "centre": lambda box: [
+        np.pad(one, [((28 - n) // 2, 28 - n - (28 - n) // 2) for n in one.shape]) for one in apart(box)
+    ],
 }
 
 
 def shrink(picture: Image.Image) -> Bytes:
-    grey = np.asarray(Image.fromarray(grey_levels(picture)).resize((28, 28), Image.Resampling.BOX))
+    grey = np.asarray(grey_levels(picture).resize((28, 28), Image.Resampling.BOX))
     return 255 - grey if grey.mean() > 127 else grey
 
 

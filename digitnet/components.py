@@ -34,13 +34,16 @@ def components(mask: np.ndarray) -> Components:
     number among its neighbours until none changes (Rosenfeld and Pfaltz 1966, with the rows done at once).
     """
     height, width = mask.shape
-    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    ends = np.nonzero(edges == -1)[1]
+    framed = np.zeros((height, width + 2), bool)
+    framed[:, 1:-1] = mask
+    pitch = width + 1
+    edges = np.flatnonzero(framed[:, 1:] != framed[:, :-1])
+    begins, stops = edges[::2], edges[1::2]  # in a row of ``pitch`` there is room for a run's end
+    rows = begins // pitch
+    starts, ends = begins - rows * pitch, stops - rows * pitch
     # Runs are sorted; those that touch one in the row above lie between these two.
-    pitch = width + 2
-    first = np.searchsorted(rows * pitch + ends, (rows - 1) * pitch + starts, side="left")
-    last = np.searchsorted(rows * pitch + starts, (rows - 1) * pitch + ends, side="right")
+    first = np.searchsorted(stops, begins - pitch, side="left")
+    last = np.searchsorted(begins, stops - pitch, side="right")
     counts = np.maximum(last - first, 0)
     below = np.repeat(np.arange(len(rows)), counts)
     above = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts) + np.repeat(first, counts)
@@ -53,12 +56,14 @@ def components(mask: np.ndarray) -> Components:
         root = root[root]
         if (root == before).all():
             break
-    numbers, names = np.unique(root, return_inverse=True)
+    is_first = root == np.arange(len(root))
+    names = is_first.cumsum()[root] - 1
+    count = int(is_first.sum())
     labels = np.zeros((height, width), np.intp)
     lengths = ends - starts
     labels[mask] = np.repeat(names + 1, lengths)
-    areas = np.bincount(names, lengths, len(numbers)).astype(int)
-    boxes = np.empty((len(numbers), 4), int)
+    areas = np.bincount(names, lengths, count).astype(int)
+    boxes = np.empty((count, 4), int)
     for column, (pick, values) in enumerate(
         [(np.minimum, rows), (np.minimum, starts), (np.maximum, rows + 1), (np.maximum, ends)]
     ):

@@ -1,14 +1,15 @@
 """Which of the ink is the digit: frames, ruled lines and specks go, and strokes get the thickness of a pen.
 
-Every step takes and returns ink strengths, (height, width) uint8, 0 where there is none.
+Every step takes and returns ink strengths, 0 where there is none: pictures of one size in a stack (height, width, n)
+uint8. What only few pictures need is done for them one by one.
 """
 
 import numpy as np
 from PIL import Image
 
-from digitnet.arrays import Bytes
+from digitnet.arrays import Bytes, apart
 from digitnet.components import components
-from digitnet.paper import local_maximum, otsu, scaled
+from digitnet.paper import local_maximum, otsu, padded, scaled, total
 
 MARGIN = 0.2
 """Share of the picture, from each edge, in which a frame may lie."""
@@ -28,31 +29,38 @@ FINE = 80
 """Pixels of the longer side at which a digit is fine enough to be thickened."""
 
 
-def without_frame(strength: Bytes) -> Bytes:
+def without_frame(strength: Bytes, threshold: np.ndarray) -> Bytes:
     """Erase the lines of a box that is printed around the digit: two sides of one, or one that is clear of it."""
-    height, width = strength.shape
+    height, width, _ = strength.shape
     if 2 * min(height, width) < max(height, width):
         return strength  # cut out so narrowly, a 1 would be a frame
-    is_ink = strength > otsu(strength)
-    pen, rim = max(height, width) // 32 + 1, 1 + max(height, width) // 100
+    is_ink = strength > threshold
+    pen = max(height, width) // 32 + 1
     is_thin = is_ink & ~opening(is_ink, pen, pen)
-    level, upright = edge_lines(is_thin), edge_lines(is_thin.T)
-    if not level and not upright:
-        return strength
-    frame = np.zeros_like(is_ink)
-    for line in (*level, *(line.T for line in upright)):
-        frame |= local_maximum(line, rim, rim)
-    without: Bytes = np.where(frame, 0, strength).astype(np.uint8)
-    rest = without > otsu(without)
-    if len(level) + len(upright) == 1 and not goes_beyond((level or upright)[0], rest if level else rest.T):
-        return strength  # a digit's own bar, such as a 7's
-    return without if rest.any() else strength
+    level, upright = level_lines(is_thin), level_lines(is_thin.swapaxes(0, 1))
+    without = strength
+    for i in np.flatnonzero(spans(level) | spans(upright)):
+        without = strength.copy() if without is strength else without
+        without[..., i] = erased(strength[..., i], edge_lines(level[..., i]), edge_lines(upright[..., i]))
+    return without
 
 
-def edge_lines(is_thin: np.ndarray) -> list[np.ndarray]:
-    """Masks of the nearly level lines that run along the upper and the lower edge of a picture, where there are."""
-    height, width = is_thin.shape
-    lines = opening(local_maximum(is_thin, width // 120, 0), 0, width // 6) & is_thin
+def level_lines(is_thin: np.ndarray) -> np.ndarray:
+    """Which thin ink lies in nearly level lines."""
+    width = is_thin.shape[1]
+    return np.asarray(opening(local_maximum(is_thin, width // 120, 0), 0, width // 6) & is_thin)
+
+
+def spans(lines: np.ndarray) -> np.ndarray:
+    """Whether level lines take up as much of the picture's width near one of its edges as a frame does (n,)."""
+    rim = int(MARGIN * len(lines))
+    upper, lower = lines[:rim], lines[len(lines) - rim :]
+    return np.asarray((upper.any(axis=0).mean(axis=0) > SPAN) | (lower.any(axis=0).mean(axis=0) > SPAN))
+
+
+def edge_lines(lines: np.ndarray) -> list[np.ndarray]:
+    """One picture's level lines (height, width) -> masks of the long ones along its upper and its lower edge."""
+    height, width = lines.shape
     pieces = components(lines)
     lines = pieces.pixels(pieces.boxes[:, 3] - pieces.boxes[:, 1] > LONG * width)
     middle = slice(int(MARGIN * height), height - int(MARGIN * height))
@@ -60,6 +68,21 @@ def edge_lines(is_thin: np.ndarray) -> list[np.ndarray]:
     upper, lower = lines.copy(), lines
     upper[middle.stop :] = lower[: middle.start] = False
     return [line for line in (upper, lower) if line.any(axis=0).mean() > SPAN]
+
+
+def erased(strength: Bytes, level: list[np.ndarray], upright: list[np.ndarray]) -> Bytes:
+    """One picture (height, width) without its level and upright lines, if they are a frame."""
+    if not level and not upright:
+        return strength
+    rim = 1 + max(strength.shape) // 100
+    frame = np.zeros(strength.shape, bool)
+    for line in (*level, *(line.T for line in upright)):
+        frame |= local_maximum(line, rim, rim)
+    without: Bytes = np.where(frame, 0, strength).astype(np.uint8)
+    rest = without > otsu(without[..., None])
+    if len(level) + len(upright) == 1 and not goes_beyond((level or upright)[0], rest if level else rest.T):
+        return strength  # a digit's own bar, such as a 7's
+    return without if rest.any() else strength
 
 
 def goes_beyond(line: np.ndarray, rest: np.ndarray) -> bool:
@@ -74,42 +97,73 @@ def opening(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return local_maximum(~local_maximum(~mask, rows, columns), rows, columns)
 
 
-def largest_piece_and_its_neighbours(strength: Bytes) -> Bytes:
+def largest_piece_and_its_neighbours(strength: Bytes, threshold: np.ndarray) -> Bytes:
     """Keep the piece with the most ink near the middle, and what is near it and no speck."""
-    pieces = components(strength > otsu(strength))
-    if not len(pieces):
+    height, width, count = strength.shape
+    # One below the other, with a row between, so that all pictures' pieces are found at once.
+    tall = np.zeros((count, height + 1, width), bool)
+    tall[:, :height] = (strength > threshold).transpose(2, 0, 1)
+    pieces = components(tall.reshape(-1, width))
+    picture = pieces.boxes[:, 0] // (height + 1)
+    away = np.zeros(len(pieces), bool)
+    for i in np.flatnonzero(np.bincount(picture, minlength=count) > 1):
+        own = picture == i
+        boxes = pieces.boxes[own] - (i * (height + 1), 0, i * (height + 1), 0)
+        away[own] = ~belonging(boxes, pieces.areas[own], height, width)
+    dirty = np.unique(picture[away])
+    if not len(dirty):
         return strength
-    middle = np.array(strength.shape) / 2
-    centres = (pieces.boxes[:, :2] + pieces.boxes[:, 2:]) / 2
+    dirt = pieces.pixels(away).reshape(tall.shape)[dirty, :height].transpose(1, 2, 0)
+    strength = strength.copy()
+    strength[..., dirty] = np.where(local_maximum(dirt, 1, 1), 0, strength[..., dirty])
+    return strength
+
+
+def belonging(boxes: np.ndarray, areas: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Which of one picture's pieces, at least one, are the digit: (n, 4) boxes and (n,) areas -> (n,) bool."""
+    middle = np.array([height, width]) / 2
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     off = np.linalg.norm((centres - middle) / middle, axis=1)
-    main = int(np.argmax(pieces.areas * np.exp(-np.square(off) * 2)))
-    belongs = np.arange(len(pieces)) == main
-    for _ in range(len(pieces)):  # what belongs to it may bring its own neighbours
-        top, left = pieces.boxes[belongs, :2].min(axis=0)
-        bottom, right = pieces.boxes[belongs, 2:].max(axis=0)
-        vertical = np.maximum(top - pieces.boxes[:, 2], pieces.boxes[:, 0] - bottom)
-        horizontal = np.maximum(left - pieces.boxes[:, 3], pieces.boxes[:, 1] - right)
+    main = int(np.argmax(areas * np.exp(-np.square(off) * 2)))
+    belongs = np.arange(len(boxes)) == main
+    for _ in range(len(boxes)):  # what belongs to it may bring its own neighbours
+        top, left = boxes[belongs, :2].min(axis=0)
+        bottom, right = boxes[belongs, 2:].max(axis=0)
+        vertical = np.maximum(top - boxes[:, 2], boxes[:, 0] - bottom)
+        horizontal = np.maximum(left - boxes[:, 3], boxes[:, 1] - right)
         near = np.maximum(vertical, horizontal) < APART * max(bottom - top, right - left)
-        grown = near & (pieces.areas > SPECK * pieces.areas[main])
+        grown = near & (areas > SPECK * areas[main])
         if (grown == belongs).all():
             break
         belongs = grown
-    away = pieces.pixels(~belongs)
-    return np.where(local_maximum(away, 1, 1), 0, strength).astype(np.uint8)
+    return np.asarray(belongs)
 
 
-def thicken(strength: Bytes) -> Bytes:
-    """Bring thin strokes of a digit that fills the picture to PEN; a digit of few pixels is enlarged first."""
-    if max(strength.shape) < FINE:
+def thicken(strength: Bytes) -> list[Bytes]:
+    """Bring thin strokes of a digit that fills the picture to PEN; a digit of few pixels is enlarged first.
+
+    The pictures (height, width) grow by what their strokes need.
+    """
+    if not strength.size:
+        return apart(strength)
+    if max(strength.shape[:2]) < FINE:
         strength = scaled(strength, FINE, Image.Resampling.BICUBIC)
     is_ink = strength > 127
-    edge = is_ink & local_maximum(~np.pad(is_ink, 1), 1, 1)[1:-1, 1:-1]
-    stroke = 2 * is_ink.sum() / max(edge.sum(), 1)
-    missing = round((PEN * max(strength.shape) - stroke) / 2)
-    if missing < 1:
-        return strength
-    strength = np.pad(strength, missing)
-    for step in range(missing):  # squares and crosses in turn: nearly a disc
+    edge = is_ink & local_maximum(~padded(is_ink, 1, 1), 1, 1)[1:-1, 1:-1]
+    stroke = 2 * total(is_ink) / np.maximum(total(edge), 1)
+    missing = np.rint((PEN * max(strength.shape[:2]) - stroke) / 2).astype(int)
+    thick = apart(strength)
+    for pixels in set(missing[missing > 0].tolist()):
+        chosen = np.flatnonzero(missing == pixels)
+        for i, picture in zip(chosen, apart(widened(strength[..., chosen], pixels)), strict=True):
+            thick[i] = picture
+    return thick
+
+
+def widened(strength: Bytes, pixels: int) -> Bytes:
+    """Strokes thicker by so many pixels on either side, and the picture with them."""
+    strength = padded(strength, pixels, pixels)
+    for step in range(pixels):  # squares and crosses in turn: nearly a disc
         square = local_maximum(strength, 1, 1) if step % 2 else strength
         strength = np.maximum(square, np.maximum(local_maximum(strength, 1, 0), local_maximum(strength, 0, 1)))
     return strength

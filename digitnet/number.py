@@ -38,7 +38,8 @@ class Found:
     @property
     def grey(self) -> Bytes:
         """The digit as a network is given it, (28, 28)."""
-        return centre(fit_box(thicken(self.strength)))
+        thick = thicken(self.strength[..., None])[0]
+        return centre(fit_box(thick[..., None]))[0]
 
     def halves(self) -> tuple["Found", "Found"] | None:
         """Two digits that touch, cut where there is least ink about the middle; None if it is too narrow for two."""
@@ -62,13 +63,13 @@ def find_digits(picture: Image.Image, polarity: Polarity = "auto") -> list[list[
         OSError: the picture's pixels cannot be decoded.
     """
     whole = grey_levels(picture)
-    grey = reduce(whole, LARGEST)
-    strength = even_light(dark_on_light(grey, polarity), min(grey.shape) // 4 + 1)
-    threshold = otsu(strength)
-    if is_blank(strength, threshold):
+    grey = np.asarray(reduce(whole, LARGEST))
+    stack = even_light(dark_on_light(grey[..., None], polarity), min(grey.shape) // 4 + 1)
+    threshold = otsu(stack)
+    if is_blank(stack, threshold)[0]:
         return []
-    pieces, scale = components(strength > threshold), max(whole.shape) / max(grey.shape)
-    strength = stretch(strength, threshold)
+    pieces, scale = components(stack[..., 0] > threshold), max(whole.size) / max(grey.shape)
+    strength = stretch(stack, threshold)[..., 0]
     found = []
     for group in digits_of(pieces.boxes, pieces.areas):
         top, left = pieces.boxes[group, :2].min(axis=0)

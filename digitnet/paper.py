@@ -1,9 +1,13 @@
 """From a picture to how much ink stands where: the paper, its light and its noise taken away.
 
-Every step takes and returns whole pictures, (height, width).
+Every step takes and returns whole pictures of one size, side by side in a stack (height, width, n): a step then costs
+n small pictures hardly more than one.
 """
 
 import warnings
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -31,21 +35,23 @@ Polarity = Literal["auto", "dark", "light"]
 """What ink looks like against its paper."""
 
 
-def grey_levels(picture: Image.Image) -> Bytes:
-    """Any Pillow picture -> (height, width) uint8 luminance, upright, transparency over a contrasting paper."""
-    picture = upright(picture)
+def grey_levels(picture: Image.Image) -> Image.Image:
+    """Any picture -> its luminance (mode L), upright, transparency over a contrasting paper."""
+    if picture.info:  # Pillow looks long for EXIF where there is nothing
+        picture = upright(picture)
     if picture.mode == "F" or picture.mode.startswith("I"):
-        return _eight_bits(np.asarray(picture))
+        return Image.fromarray(_eight_bits(np.asarray(picture)))
     if not picture.has_transparency_data:
         # Pillow converts LAB to nothing else, but its lightness is a grey already.
-        grey: Bytes = np.asarray(picture.getchannel("L") if picture.mode == "LAB" else picture.convert("L"))
-        return grey
+        if picture.mode != "L":
+            picture = picture.getchannel("L") if picture.mode == "LAB" else picture.convert("L")
+        return picture
     picture = picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
     alpha = np.asarray(picture.getchannel("A"), np.float32) / 255
     grey = np.asarray(picture.convert("L"), np.float32)
     visible = float((grey * alpha).sum() / max(float(alpha.sum()), 1e-6))
     paper = 255 if visible < 128 else 0
-    return np.rint(grey * alpha + paper * (1 - alpha)).astype(np.uint8)
+    return Image.fromarray(np.rint(grey * alpha + paper * (1 - alpha)).astype(np.uint8))
 
 
 def upright(picture: Image.Image) -> Image.Image:
@@ -70,56 +76,117 @@ def _eight_bits(levels: np.ndarray) -> Bytes:
     return np.asarray((finite - low) * (255 / top), np.uint8)
 
 
-def scaled(levels: Bytes, longer: int, method: Image.Resampling) -> Bytes:
-    """A picture with so many pixels on its longer side, its shape kept."""
-    height, width = levels.shape
-    scale = longer / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(Image.fromarray(levels).resize(size, method))
-
-
-def reduce(grey: Bytes, largest: int = LARGEST) -> Bytes:
+def reduce(grey: Image.Image, largest: int = LARGEST) -> Image.Image:
     """Shrink a picture by averaging until its longer side has so many pixels or fewer."""
-    return scaled(grey, largest, Image.Resampling.BOX) if max(grey.shape) > largest else grey
+    if max(grey.size) <= largest:
+        return grey
+    width, height = scaled_shape(grey.size, largest)
+    return grey.resize((width, height), Image.Resampling.BOX)
+
+
+def pixels(greys: Iterable[Image.Image]) -> list[Bytes]:
+    """Pictures of mode L -> their grey levels (height, width).
+
+    Neighbours of one size are pasted into one: that is several times as fast as to look into each.
+    """
+    levels: list[Bytes] = []
+    for (width, height), alike in groupby(greys, key=lambda grey: grey.size):
+        same = list(alike)
+        sheet = Image.new("L", (width, height * len(same)))
+        for place, grey in enumerate(same):
+            sheet.paste(grey, (0, place * height))
+        levels += list(np.asarray(sheet).reshape(len(same), height, width))
+    return levels
+
+
+def scaled_shape(shape: tuple[int, int], longer: int) -> tuple[int, int]:
+    """Two sides, with so many pixels on the longer one, their proportion kept."""
+    scale = longer / max(shape)
+    return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
+
+
+def scaled(levels: Bytes, longer: int, method: Image.Resampling) -> Bytes:
+    """Small pictures with so many pixels on their longer side, their shape kept; as Pillow would, but all at once.
+
+    A picture becomes the same in any company, as sums are exact. Levels differ from Pillow's, whose weights have 22
+    binary digits, by 1 at most.
+    """
+    height, width, count = levels.shape
+    high, wide = scaled_shape((height, width), longer)
+    across = _rounding(resizing(width, wide, method) @ levels.astype(np.float32))
+    np.floor(across, out=across)
+    down = _rounding(resizing(height, high, method) @ across.reshape(height, -1))
+    return down.reshape(high, wide, count).astype(np.uint8)
+
+
+def _rounding(levels: Floats) -> Floats:
+    """Whole numbers in the parts before the point, 0 to 255, in place."""
+    levels += np.float32(0.5)
+    return levels.clip(0, 255, out=levels)
+
+
+@lru_cache(maxsize=256)
+def resizing(old: int, new: int, method: Image.Resampling) -> Floats:
+    """Pillow's weights as a matrix (new, old) that resizes a column of pixels: what it makes of the unit vectors.
+
+    They have 15 binary digits after the point, so that every sum over grey levels is exact in float32, whatever the
+    order of adding.
+    """
+    unit = Image.fromarray(np.eye(old, dtype=np.float32)).resize((new, old), method)
+    weights = np.ascontiguousarray(np.asarray(unit).T)
+    return np.asarray(np.rint(weights * np.float32(1 << 15)) / np.float32(1 << 15))
 
 
 def dark_on_light(grey: Bytes, polarity: Polarity) -> Bytes:
-    """A picture whose ink is darker than its paper, turned into its negative where it is not so already."""
-    is_light = is_light_on_dark(grey) if polarity == "auto" else polarity == "light"
-    return 255 - grey if is_light else grey
+    """Pictures whose ink is darker than their paper, turned into their negatives where it is not so already."""
+    if polarity == "dark":
+        return grey
+    return 255 - grey if polarity == "light" else np.where(is_light_on_dark(grey), 255 - grey, grey)
 
 
-def is_light_on_dark(grey: Bytes) -> bool:
-    """Whether ink is lighter than its paper: paper is the median of the margin, ink what departs furthest from it.
+def is_light_on_dark(grey: Bytes) -> np.ndarray:
+    """Whether ink is lighter than its paper (n,): paper is the margin's median, ink what departs furthest from it.
 
     The margin is an eighth of the picture on every side, so that no thin edge counts as paper. Departures are
     squared before they are summed: a shadow is wide but shallow, ink is narrow but deep.
     """
-    is_margin = np.ones(grey.shape, bool)
-    is_margin[tuple(slice(length // 8 + 1, length - length // 8 - 1) for length in grey.shape)] = False
-    departure = grey - np.float32(np.median(grey[is_margin]))
-    return bool(np.square(np.maximum(departure, 0)).sum() > np.square(np.minimum(departure, 0)).sum())
+    is_margin = np.ones(grey.shape[:2], bool)
+    is_margin[tuple(slice(side // 8 + 1, side - side // 8 - 1) for side in grey.shape[:2])] = False
+    departure = grey - np.median(grey[is_margin], axis=0).astype(np.float32)
+    lighter, darker = np.square(np.maximum(departure, 0)), np.square(np.minimum(departure, 0))
+    return np.asarray(total(lighter, np.float64) > total(darker, np.float64))
 
 
 def even_light(grey: Bytes, reach: int | None = None) -> Bytes:
     """How much darker each pixel is than the paper around it: 0 on paper, also where light falls off.
 
     Paper is the morphological closing, a local maximum and then a local minimum, over ``reach`` pixels either
-    way, by default half the picture in all: nothing as narrow as a stroke survives it, and every slope of light
+    way, by default inked the picture in all: nothing as narrow as a stroke survives it, and every slope of light
     does (Gonzalez and Woods, section 9.6.3).
     """
-    reach = reach or max(grey.shape) // 4 + 1
+    reach = reach or max(grey.shape[:2]) // 4 + 1
     # The maximum is wanted beyond the edges, too, or light that falls off towards one would look like ink there.
-    highest = local_maximum(np.pad(grey, reach), reach, reach)
+    highest = local_maximum(padded(grey, reach, reach), reach, reach)
     paper = 255 - local_maximum(255 - highest, reach, reach)[reach:-reach, reach:-reach]
     return np.asarray(paper - grey)
 
 
+def total(levels: np.ndarray, dtype: type[np.generic] = np.uint32) -> np.ndarray:
+    """The sum of each picture's pixels (n,): along one axis after the other, ten times as fast as along both."""
+    return np.asarray(levels.sum(axis=0, dtype=dtype).sum(axis=0))
+
+
+def padded(levels: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Pictures with so many rows of 0 above and below, and columns of 0 on the left and right."""
+    height, width, *count = levels.shape
+    wider = np.zeros((height + 2 * rows, width + 2 * columns, *count), levels.dtype)
+    wider[rows : rows + height, columns : columns + width] = levels
+    return wider
+
+
 def local_maximum(levels: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """The largest level within so many rows and columns of every pixel, either way; 0 beyond the edges."""
-    height, width = levels.shape
-    widest = np.zeros((height + 2 * rows, width + 2 * columns), levels.dtype)
-    widest[rows : rows + height, columns : columns + width] = levels
+    widest = padded(levels, rows, columns)
     for axis, reach in enumerate((rows, columns)):
         length = 1
         while length < 2 * reach + 1:  # maxima of ever longer stretches, each from two that overlap
@@ -130,32 +197,50 @@ def local_maximum(levels: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return widest
 
 
-def otsu(levels: Bytes) -> int:
-    """The threshold that best splits grey levels into two classes, those above it and the rest (Otsu 1979).
+def otsu(levels: Bytes) -> np.ndarray:
+    """The thresholds (n,) that best split grey levels into two classes, those above it and the rest (Otsu 1979).
 
     Best is the largest variance between the classes; a picture of one level gets that level.
     """
-    counts = np.bincount(levels.ravel(), minlength=256).astype(np.float64)
-    below = counts.cumsum()
-    above = below[-1] - below
-    mass = (counts * np.arange(256)).cumsum()
+    size = levels.shape[0] * levels.shape[1]
+    counts = _histograms(levels, levels > 0).astype(np.float64)
+    counts[:, 0] = size - counts.sum(axis=1)
+    below = counts.cumsum(axis=1)
+    above = size - below
+    mass = (counts * np.arange(256)).cumsum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        between = below * above * (mass / below - (mass[-1] - mass) / above) ** 2
-    if not (between > 0).any():
-        return int(levels.flat[0])
-    return int(np.nanargmax(between))
+        between = below * above * (mass / below - (mass[:, -1:] - mass) / above) ** 2
+    splits = between > 0
+    return np.asarray(np.where(splits.any(axis=1), np.where(splits, between, 0).argmax(axis=1), levels[0, 0]))
 
 
-def is_blank(strength: Bytes, threshold: int) -> bool:
-    """Whether what is above a threshold departs too little from the paper to be ink."""
-    return bool(strength.max() < FAINTEST or strength[strength > threshold].mean() < FAINTEST)
+def _histograms(levels: Bytes, chosen: np.ndarray) -> np.ndarray:
+    """How many of the pixels that a mask chooses have each level, (n, 256)."""
+    count = levels.shape[-1]
+    places = np.flatnonzero(chosen)
+    counts = np.bincount(places % count * 256 + levels.ravel()[places], minlength=256 * count)
+    return counts.reshape(count, 256)
 
 
-def stretch(strength: Bytes, threshold: int) -> Bytes:
-    """Ink strengths on a scale on which paper is 0, ink is 255 and the threshold between them about half."""
+def is_blank(strength: Bytes, threshold: np.ndarray) -> np.ndarray:
+    """Whether what is above a threshold departs too little from the paper to be ink (n,)."""
     is_ink = strength > threshold
-    if not is_ink.any():
-        return np.zeros_like(strength)
-    paper, ink = float(strength[~is_ink].mean()) if not is_ink.all() else 0.0, float(np.median(strength[is_ink]))
-    scaled: Floats = (strength - np.float32(paper)) * np.float32(255 / max(ink - paper, 1))
-    return np.clip(scaled, 0, 255).astype(np.uint8)
+    mean = total(strength * is_ink) / np.maximum(total(is_ink), 1)
+    return np.asarray((strength.max(axis=0).max(axis=0) < FAINTEST) | (mean < FAINTEST))
+
+
+def stretch(strength: Bytes, threshold: np.ndarray) -> Bytes:
+    """Ink strengths on a scale on which paper is 0, ink is 255 and the threshold between them about inked."""
+    is_ink = strength > threshold
+    inked, bare = total(is_ink), total(~is_ink)
+    paper = total(strength * ~is_ink) / np.maximum(bare, 1)
+    scale = 255 / np.maximum(_median_of(strength, is_ink) - paper, 1)
+    levels: Floats = (strength - paper.astype(np.float32)) * np.where(inked, scale, 0).astype(np.float32)
+    return np.clip(levels, 0, 255, out=levels).astype(np.uint8)
+
+
+def _median_of(levels: Bytes, chosen: np.ndarray) -> np.ndarray:
+    """The median (n,) of the pixels that a mask chooses in each picture; anything where there is none."""
+    below = _histograms(levels, chosen).cumsum(axis=1)
+    inked = below[:, -1:]
+    return np.asarray((below <= (inked - 1) // 2).sum(axis=1) + (below <= inked // 2).sum(axis=1)) / 2

@@ -6,16 +6,30 @@ import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, TypeAlias
 
 from PIL import Image, UnidentifiedImageError
 
 from digitnet.arrays import Bytes
 from digitnet.errors import DigitnetError
 
+Picture: TypeAlias = Image.Image
+"""Pillow's, for modules that only pass it on."""
+
 HEIC = ".heic"
+SMALL = 1 << 16
+"""Bytes of a file that is read at once."""
+
+
+def limit_pixels(most: int) -> None:
+    """Refuse pictures of more pixels in this process from now on.
+
+    Pillow looks at what a file claims before it decodes it, also where a picture is inside another; by itself it
+    warns of so many pixels and refuses twice as many.
+    """
+    Image.MAX_IMAGE_PIXELS = most / 2  # type: ignore[assignment]  # whole or not, Pillow only compares with it
 
 # What Pillow logs of a damaged picture would be printed where nobody has set up logging.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -32,7 +46,7 @@ def open_picture(source: str | os.PathLike[str] | bytes, enough: int | None = No
     try:
         # Pillow warns of oddities (a large picture, a strange tag); a picture is either read or refused.
         with warnings.catch_warnings(action="ignore"):
-            with Image.open(BytesIO(source) if isinstance(source, bytes) else _ordinary(source)) as picture:
+            with _opened(source) as file, Image.open(file) as picture:
                 if picture.format == "EPS":
                     raise DigitnetError("PostScript is a program, which is not run; save the picture as PNG")
                 if enough:
@@ -47,6 +61,10 @@ def open_picture(source: str | os.PathLike[str] | bytes, enough: int | None = No
             raise DigitnetError("not a picture that Pillow can read") from None
         _learn_heic()
         return open_picture(source, enough)
+    except Image.DecompressionBombError:
+        raise DigitnetError(
+            f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; --max-pixels allows more"
+        ) from None
     except OSError as error:
         # One with a file's name comes from opening it, others from within a decoder.
         named = error.strerror if error.filename is not None else None
@@ -57,12 +75,22 @@ def open_picture(source: str | os.PathLike[str] | bytes, enough: int | None = No
         raise DigitnetError(f"damaged picture ({_one_line(error)})") from None
 
 
-def _ordinary(source: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """Refuse what could keep us waiting for ever: a named pipe, a device. A shell's <(command) has no name on disk."""
-    mode = os.stat(source).st_mode
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode) and os.path.exists(os.path.realpath(source)):
+def _opened(source: str | os.PathLike[str] | bytes) -> IO[bytes]:
+    """A file, a small one read at once: Pillow reads in many small pieces.
+
+    What could keep us waiting for ever is refused: a named pipe, a device. A shell's <(command) has no name on disk.
+    """
+    if isinstance(source, bytes):
+        return BytesIO(source)
+    status = os.stat(source)
+    ordinary = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)  # to open a folder fails by itself
+    if not ordinary and os.path.exists(os.path.realpath(source)):
         raise DigitnetError("not an ordinary file")
-    return source
+    file = open(source, "rb", buffering=0)  # noqa: SIM115
+    if status.st_size > SMALL:
+        return BufferedReader(file)
+    with file:
+        return BytesIO(file.read())
 
 
 @contextmanager
@@ -83,11 +111,8 @@ def _silence(wanted: bool) -> Iterator[None]:
 
 def _is_heic(source: str | os.PathLike[str] | bytes) -> bool:
     """Whether the file type box at its start names one of HEIF's brands (ISO/IEC 23008-12, section 10)."""
-    if isinstance(source, bytes):
-        start = source[:12]
-    else:
-        with open(source, "rb") as file:
-            start = file.read(12)
+    with _opened(source) as file:
+        start = file.read(12)
     return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 

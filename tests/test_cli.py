@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import digitnet
 from digitnet import Dataset, Ink, Model, Network, Prediction, load, save
 from digitnet.cli import COMMANDS, cli
-from digitnet.cli.output import Writer, drawing, of_digit
+from digitnet.cli.output import Writer, drawing, of_digit, row
 from digitnet.pictures import save_grey
 from tests.conftest import EXAMPLES, ROOT, Run
 from tests.test_datasets import write_idx
@@ -355,7 +355,8 @@ def test_any_name_round_trips(run: Run, tmp_path: Path) -> None:
 @given(path=st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), min_size=1))
 def test_csv_round_trips(path: str) -> None:
     stream = io.StringIO()
-    Writer(stream, "csv").write([of_digit(path, Prediction(3, 0.5, (0.1,) * 10, np.zeros((1, 1), np.uint8)))])
+    prediction = Prediction(3, 0.5, (0.1,) * 10, np.zeros((1, 1), np.uint8))
+    Writer(stream, "csv").write(row(of_digit(path, prediction), "csv"))
     assert list(csv.reader(io.StringIO(stream.getvalue(), newline="")))[1:] == [[path, "3", "0.5000"]]
 
 

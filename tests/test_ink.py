@@ -19,8 +19,11 @@ from digitnet.ink import (
     cut_out,
     fit_box,
     normalize,
-    resizing,
+    normalize_all,
+    small_grey,
+    stages,
 )
+from digitnet.paper import resizing
 from tests.conftest import EXAMPLES, ROOT
 
 GREYS = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=40))
@@ -74,6 +77,27 @@ def test_any_picture_becomes_28x28_and_polarity_does_not_matter(grey: Bytes) -> 
     dark, light = normalize(Image.fromarray(grey), "dark"), normalize(Image.fromarray(255 - grey), "light")
     np.testing.assert_array_equal(dark, light)
     assert any((seen == one).all() for one in (dark, normalize(Image.fromarray(grey), "light")))
+
+
+def test_many_pictures_at_once_are_as_one_at_a_time(digits: Dataset) -> None:
+    """Of one size and of many, with ink and without, framed and dirty, in their order."""
+    rng = np.random.default_rng(1)
+    pictures = [Image.fromarray(digit) for digit in digits.images[:300]]
+    pictures += [on_paper(digit, rng) for digit in digits.images[:60]]
+    pictures += [Image.new("L", (28, 28), 200), Image.open(EXAMPLES / "photo-4.jpg"), Image.new("L", (300, 1))]
+    order = rng.permutation(len(pictures))
+    together = normalize_all([small_grey(pictures[i]) for i in order])
+    for i, grey in zip(order, together, strict=True):
+        np.testing.assert_array_equal(grey, normalize(pictures[i]))
+    assert normalize_all([]).shape == (0, 28, 28)
+
+
+def test_stages_go_from_grey_to_normalized() -> None:
+    pictures = [Image.new("L", (28, 28), 200), small_grey(Image.open(EXAMPLES / "7.png"))]
+    sizes = {name: [picture.shape for picture in levels] for name, levels in stages(pictures)}
+    assert list(sizes) == ["grey", "strength", "digit", "thick", "normalized"]
+    assert [shapes[0] for shapes in sizes.values()] == [(28, 28), (28, 28), (0, 0), (0, 0), (28, 28)]
+    assert [shapes[1] for shapes in sizes.values()][:2] == [(200, 200)] * 2
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 3000), (3000, 1), (28, 28)])
@@ -134,21 +158,22 @@ def test_exif_turns_the_picture() -> None:
 def test_cut_out_keeps_soft_edges() -> None:
     strength = np.zeros((9, 9), np.uint8)
     strength[3:6, 4], strength[6, 4], strength[4, 3] = 255, 60, 10
-    assert cut_out(strength).shape == (4, 1)
-    assert cut_out(np.zeros((5, 5), np.uint8)).size == 0
+    crop, nothing = cut_out(np.stack([strength, np.zeros_like(strength)], axis=-1))
+    assert crop.shape == (4, 1)
+    assert nothing.size == 0
 
 
 @given(height=st.integers(1, 300), width=st.integers(1, 300))
 def test_fit_box_keeps_the_shape(height: int, width: int) -> None:
-    box = fit_box(np.full((height, width), 200, np.uint8))
-    assert max(box.shape) == 20
+    box = fit_box(np.full((height, width, 2), 200, np.uint8))
+    assert max(box.shape[:2]) == 20
     assert box.shape[0] / box.shape[1] == pytest.approx(height / width, abs=0.5 * max(1, height / width) ** 2)
     assert box.min() == 255
 
 
 @given(box=arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20)), elements=st.integers(1, 255)))
 def test_centre_puts_the_middle_of_the_ink_in_the_middle(box: Bytes) -> None:
-    field = centre(box)
+    field = centre(box[..., None])[0]
     assert field.sum(dtype=int) == box.sum(dtype=int)
     mass = field / field.sum(dtype=float)
     for axis in (0, 1):
@@ -176,7 +201,7 @@ def test_binarize_takes_what_is_above_the_threshold() -> None:
 
 @pytest.mark.parametrize("side", [1, 7, 16, 56])
 def test_resizing_agrees_with_pillow(digits: Dataset, side: int) -> None:
-    matrix = resizing(28, side)
+    matrix = resizing(28, side, Image.Resampling.BILINEAR)
     for digit in digits.images[:20]:
         ours = matrix @ digit.astype(np.float32) @ matrix.T
         theirs = np.asarray(Image.fromarray(digit).resize((side, side), Image.Resampling.BILINEAR), float)

@@ -38,6 +38,9 @@ class LazyGroup(click.Group):
         """Import one, or None if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name == "predict":
+            # It shares its work among processes; threads that share a matrix product would take their cores.
+            os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         command = import_module(f"digitnet.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command

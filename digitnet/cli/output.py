@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Callable
 from io import StringIO
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -25,52 +25,53 @@ class Entry(NamedTuple):
     path: str
     cells: list[tuple[str, float]]
     """For people and tables: answer and confidence, a pair a line."""
-    facts: dict[str, object]
+    facts: Callable[[], dict[str, object]]
     """For JSON, beside the path."""
 
 
 class Writer:
-    """Writes entries as they come.
+    """Writes rows as they come.
 
     Args:
         stream: takes text in which bytes that are not UTF-8 are surrogates.
         format: one of FORMATS.
-        single: in text, write bare answers.
     """
 
-    def __init__(self, stream: TextIO, format: str, single: bool = False) -> None:
-        self.stream, self.format, self.single, self.entries = stream, format, single, 0
+    def __init__(self, stream: TextIO, format: str) -> None:
+        self.stream, self.format, self.rows = stream, format, 0
         if format == "csv":
             stream.write(_csv("path", "digit", "confidence"))
+            stream.flush()  # a process that is forked must not find it in its own buffer
 
-    def write(self, entries: Iterable[Entry]) -> None:
-        """Write entries and flush, so that whoever reads the pipe has them."""
-        for entry in entries:
-            self.stream.write(self._text(entry))
-            self.entries += 1
-        self.stream.flush()
+    def write(self, row: str) -> None:
+        """Write a row."""
+        if self.format == "json":
+            self.stream.write(",\n" if self.rows else "[\n")
+        self.stream.write(row)
+        self.rows += 1
 
     def close(self) -> None:
         """End what has an end."""
         if self.format == "json":
-            self.stream.write("\n]\n" if self.entries else "[]\n")
+            self.stream.write("\n]\n" if self.rows else "[]\n")
             self.stream.flush()
 
-    def _text(self, entry: Entry) -> str:
-        if self.format in ("json", "jsonl"):
-            # ASCII, so that bytes that are not UTF-8 come out as escaped surrogates: os.fsencode brings them back.
-            line = json.dumps({"path": entry.path, **entry.facts})
-            return line + "\n" if self.format == "jsonl" else (",\n" if self.entries else "[\n") + line
-        if self.format == "text" and self.single:
-            return "".join(answer + "\n" for answer, _ in entry.cells)
-        if self.format == "csv":
-            return "".join(_csv(entry.path, answer, f"{sure:.4f}") for answer, sure in entry.cells)
-        return "".join(f"{escape(entry.path)}\t{answer}\t{sure:.4f}\n" for answer, sure in entry.cells)
+
+def row(entry: Entry, format: str, single: bool = False) -> str:
+    """An entry in one of FORMATS; in text, a single one is the bare answer."""
+    if format in ("json", "jsonl"):
+        # ASCII, so that bytes that are not UTF-8 come out as escaped surrogates: os.fsencode brings them back.
+        return json.dumps({"path": entry.path, **entry.facts()}) + ("\n" if format == "jsonl" else "")
+    if format == "text" and single:
+        return "".join(answer + "\n" for answer, _ in entry.cells)
+    if format == "csv":
+        return "".join(_csv(entry.path, answer, f"{sure:.4f}") for answer, sure in entry.cells)
+    return "".join(f"{escape(entry.path)}\t{answer}\t{sure:.4f}\n" for answer, sure in entry.cells)
 
 
 def of_digit(path: str, prediction: Prediction) -> Entry:
     """The entry of a picture of one digit."""
-    return Entry(path, [(answer(prediction), prediction.confidence)], _facts(prediction))
+    return Entry(path, [(answer(prediction), prediction.confidence)], lambda: _facts(prediction))
 
 
 def of_number(path: str, lines: list[list[tuple[Found, Prediction]]]) -> Entry:
@@ -84,7 +85,9 @@ def of_number(path: str, lines: list[list[tuple[Found, Prediction]]]) -> Entry:
         for found, digit in line
     ]
     facts: dict[str, object] = {"lines": [text for text, _ in cells], "digits": digits}
-    return Entry(path, cells or [(UNKNOWN, 0.0)], facts if lines else {**facts, "reason": "no ink found"})
+    if not lines:
+        facts["reason"] = "no ink found"
+    return Entry(path, cells or [(UNKNOWN, 0.0)], lambda: facts)
 
 
 def answer(prediction: Prediction) -> str:

@@ -1,29 +1,30 @@
 """``digitnet predict``."""
 
-import itertools
 import os
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import closing
 from io import TextIOWrapper
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from digitnet.arrays import Bytes
-from digitnet.cli.names import STDIN, Complain, in_order
+from digitnet.cli.jobs import in_jobs
+from digitnet.cli.names import STDIN, in_order
 from digitnet.cli.options import Number, find_model, model_option
-from digitnet.cli.output import FORMATS, Writer, drawing, escape, of_digit, of_number
+from digitnet.cli.output import FORMATS, Writer, escape
+from digitnet.cli.reading import Reader, Source
 from digitnet.errors import DigitnetError
 from digitnet.files import check_writable
-from digitnet.ink import Ink, binarize
 from digitnet.modelfile import load
 from digitnet.paper import Polarity
-from digitnet.pictures import save_grey
-from digitnet.recognizer import Prediction, Recognizer
+from digitnet.recognizer import Recognizer
 
-BATCH = 256
-BATCH_SECONDS = 0.25
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+MAX_PIXELS = 100_000_000
 
 
 @click.command("predict", short_help="Read the digits in pictures.")
@@ -55,6 +56,20 @@ BATCH_SECONDS = 0.25
     help='Answer "?" below it.',
 )
 @click.option("--number", is_flag=True, help="Read several digits in each picture, line by line.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes that read.  [default: one, and when that takes long, as many as there are cores]",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(min=1),
+    default=MAX_PIXELS,
+    show_default=True,
+    metavar="N",
+    help="Refuse a picture of more.",
+)
 @click.option("--show", is_flag=True, help="Draw on stderr what the network saw.")
 @click.option(
     "--save-inputs",
@@ -72,6 +87,8 @@ def command(
     polarity: Polarity,
     min_confidence: float,
     number: bool,
+    jobs: int | None,
+    max_pixels: int,
     show: bool,
     save_inputs: Path | None,
 ) -> int:
@@ -93,83 +110,62 @@ def command(
         raise click.UsageError("stdin cannot be both a picture (-) and a list of names (--files-from -).")
     if sys.stdout is None or (sys.stdin is None and STDIN in (*pictures, files_from)):
         raise DigitnetError("stdin or stdout is closed")
+    if save_inputs and jobs not in (1, None):
+        raise click.UsageError("--save-inputs numbers its pictures in one process; leave out --jobs.")
     recognizer = Recognizer(load(find_model(model)), polarity, min_confidence)
-    failures = 0
     if save_inputs:
         check_writable(save_inputs / "1.png")
+        jobs = 1
+    failures = 0
 
     def complain(path: str, error: object) -> None:
         nonlocal failures
         failures += 1
         click.echo(f"{escape(path)}: {error}", err=True)
 
-    def draw(path: str, prediction: Prediction) -> None:
-        if show:
-            click.echo(f"{escape(path)}:\n{drawing(prediction)}", err=True)
-
     if isinstance(sys.stdout, TextIOWrapper):  # names of files may hold bytes that are not UTF-8
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     single = len(pictures) == 1 and files_from is None and not os.path.isdir(pictures[0])
-    writer = Writer(sys.stdout, format, single)
+    reader = Reader(recognizer, format, single, number, show, max_pixels, save_inputs)
     names = in_order(pictures, files_from, b"\0" if null else b"\n", recursive, complain)
-    if number:
-        for path in filter(None, names):
-            try:
-                lines = recognizer.read_number(content(path))
-            except DigitnetError as error:
-                complain(path, error)
-                continue
-            for _, prediction in itertools.chain.from_iterable(lines):
-                draw(path, prediction)
-            writer.write([of_number(path, lines)])
-    else:
-        for rows in batches(recognizer, names, complain, save_inputs):
-            for row in rows:
-                draw(*row)
-            writer.write(of_digit(*row) for row in rows)
+    bar = None
+    if sys.stderr.isatty() and not single:
+        names, bar = with_bar(names, files_from)
+    sources = map(source, names)
+    writer = Writer(sys.stdout, format)
+    with closing(in_jobs(reader, sources, jobs)) as batches:
+        for answers in batches:
+            if bar:
+                bar.clear()
+            for row, note in answers:
+                failures += row is None
+                if note:
+                    click.echo(note, err=True)
+                if row:
+                    writer.write(row)
+            sys.stdout.flush()  # whoever reads the pipe wants to have them
+            if bar:
+                bar.update(len(answers))
+    if bar:
+        bar.close()
     writer.close()
     return 1 if failures else 0
 
 
-def batches(
-    recognizer: Recognizer, names: Iterator[str | None], complain: Complain, save_inputs: Path | None
-) -> Iterator[list[tuple[str, Prediction]]]:
-    """Read pictures in the order of their names, a batch through the network at once.
-
-    A batch closes when it is full, has been open for a while, or a name is None: no further one is waiting.
-    """
-    paths: list[str] = []
-    greys: list[Bytes] = []
-    opened, number = 0.0, itertools.count(1)
-    for name in itertools.chain(names, [None]):
-        if name is not None:
-            try:
-                stages = recognizer.stages(content(name))
-                if save_inputs:
-                    start = save_inputs / f"{next(number):05}-{Path(name).stem}"
-                    stages = saved(stages, start, recognizer.model.ink)
-                *_, (_, grey) = stages
-            except DigitnetError as error:
-                complain(name, error)
-                continue
-            opened = opened if paths else time.monotonic()
-            paths.append(name)
-            greys.append(grey)
-        if paths and (name is None or len(paths) == BATCH or time.monotonic() > opened + BATCH_SECONDS):
-            yield list(zip(paths, recognizer.predict(greys), strict=True))
-            paths, greys = [], []
+def source(name: str | None) -> Source | None:
+    """The picture of that name; None remains."""
+    if name is None:
+        return None
+    return Source(name, sys.stdin.buffer.read() if name == STDIN else None)
 
 
-def content(name: str) -> str | bytes:
-    """A name, or for stdin what is in it."""
-    return sys.stdin.buffer.read() if name == STDIN else name
+def with_bar(names: Iterator[str | None], files_from: str | None) -> tuple[Iterator[str | None], "tqdm[NoReturn]"]:
+    """The same names and a progress bar; it knows how many they are where they do not come from a pipe."""
+    from tqdm import tqdm
 
-
-def saved(stages: Iterator[tuple[str, Bytes]], start: Path, ink: Ink) -> Iterator[tuple[str, Bytes]]:
-    """Pass stages on, each and the ink at last written as a picture whose name begins with ``start``."""
-    step = 0
-    for step, (stage, grey) in enumerate(stages, start=1):
-        save_grey(start.with_name(f"{start.name}-{step}-{stage}.png"), grey)
-        yield stage, grey
-    seen = binarize(grey[None], ink).reshape(ink.side, ink.side)
-    save_grey(start.with_name(f"{start.name}-{step + 1}-ink.png"), 255 * seen)
+    total = None
+    if files_from is None or os.path.isfile(files_from):
+        listed = list(names)
+        names, total = iter(listed), len(listed)
+    # Stays away where all is done within a second.
+    return names, tqdm(total=total, unit=" pictures", leave=False, delay=1, miniters=1)
