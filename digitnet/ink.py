@@ -68,7 +68,7 @@ def normalize(picture: Image.Image, polarity: Polarity = "auto") -> Bytes:
 def normalize_all(greys: Sequence[Image.Image], polarity: Polarity = "auto") -> Bytes:
     """What :func:`normalize` makes of pictures, each already :func:`small_grey`, (n, 28, 28); faster together."""
     *_, (_, normalized) = stages(greys, polarity)
-    return np.stack(normalized) if normalized else np.zeros((0, SIDE, SIDE), np.uint8)
+    return np.array(normalized, np.uint8).reshape(-1, SIDE, SIDE)  # also if there are none
 
 
 def small_grey(picture: Image.Image) -> Image.Image:
