@@ -62,7 +62,8 @@ def normalize(picture: Image.Image, polarity: Polarity = "auto") -> Bytes:
     Raises:
         OSError: the picture's pixels cannot be decoded.
     """
-    return normalize_all([small_grey(picture)], polarity)[0]
+    normalized: Bytes = normalize_all([small_grey(picture)], polarity)[0]
+    return normalized
 
 
 def normalize_all(greys: Sequence[Image.Image], polarity: Polarity = "auto") -> Bytes:

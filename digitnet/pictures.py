@@ -31,6 +31,7 @@ def limit_pixels(most: int) -> None:
     """
     Image.MAX_IMAGE_PIXELS = most / 2  # type: ignore[assignment]  # whole or not, Pillow only compares with it
 
+
 # What Pillow logs of a damaged picture would be printed where nobody has set up logging.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 

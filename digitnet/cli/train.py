@@ -11,7 +11,7 @@ import numpy as np
 
 from digitnet.activations import ACTIVATIONS
 from digitnet.cli.data import mnist_beside, read_data
-from digitnet.cli.options import MODEL, Duration, data_option, seed_option, validation_option
+from digitnet.cli.options import MODEL, Duration, Number, data_option, seed_option, validation_option
 from digitnet.cli.presets import PRESETS, spelled_out, use_preset
 from digitnet.cli.run import Run, checkpoint_of
 from digitnet.datasets import mix
