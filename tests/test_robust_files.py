@@ -89,7 +89,7 @@ DATA: dict[str, str] = {
     "fraction.csv": "'0.5'",
     "text.csv": "not a CSV",
     "empty.csv": "no digits in it",
-    "binary.csv": "not a CSV",
+    "binary.csv": "neither CSV nor LibSVM",
     "magic": "magic number 7, not 2051",
     "counts": "5 train images but 4 labels",
     "trailing": "goes on after its last item",

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from digitnet.cli.jobs import in_jobs
 from digitnet.cli.names import STDIN, in_order
 from digitnet.cli.options import Number, find_model, model_option
 from digitnet.cli.output import FORMATS, Writer, escape
 from digitnet.cli.reading import Reader, Source
 from digitnet.errors import DigitnetError
 from digitnet.files import check_writable
+from digitnet.jobs import in_jobs
 from digitnet.modelfile import load
 from digitnet.paper import Polarity
 from digitnet.recognizer import Recognizer
