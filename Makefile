@@ -74,9 +74,9 @@ lecture: $(VENV)/.installed  ## train the nets that the lecture speaks of, from 
 	$(BIN)/digitnet fetch
 	$(BIN)/python -m benchmarks.lecture
 
-bench: $(VENV)/.bench  ## time training against PyTorch and scikit-learn (10 minutes; installs them)
+bench: $(VENV)/.bench  ## time training against PyTorch and scikit-learn, and reading against Pillow (20 minutes; installs them)
 	$(BIN)/digitnet fetch
-	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python -m benchmarks.engine
 
 ablation: $(VENV)/.installed  ## what each step from picture to ink brings on labelled pictures, PHOTOS=folder
 	$(BIN)/digitnet fetch

@@ -1,4 +1,4 @@
-"""How fast training is: ``make bench`` writes benchmarks/RESULTS.md and growth.png.
+"""How fast it is: ``make bench`` writes benchmarks/RESULTS.md and growth.png.
 
 Every comparison is between processes that take turns, so that a machine whose speed drifts is fair to both;
 figures are medians of ROUNDS turns, ratios medians of the ratios of each turn. PyTorch and scikit-learn are given
@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from benchmarks import folders
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parent / "data"
@@ -186,8 +188,8 @@ def machine() -> list[str]:
 
 
 def main() -> None:
-    lines = ["# How fast training is", "", "Written by `make bench`.", "", *machine()]
-    lines += epochs_against_peers() + convolutions() + evaluation() + growth()
+    lines = ["# How fast it is", "", "Written by `make bench`.", "", *machine()]
+    lines += epochs_against_peers() + convolutions() + evaluation() + folders.report() + growth()
     (HERE / "RESULTS.md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 

@@ -1,30 +1,30 @@
 """Pictures that are no digit: blots, stripes, checks and grain, for a network to learn to be unsure of."""
 
 import numpy as np
+from PIL import Image
 
 from digitnet.arrays import Bytes
+from digitnet.ink import SIDE, normalize_all
 
-WAVES = 3
-"""Plane waves in a picture; one makes stripes, a few make checks and blots."""
+WAVES = 8
+"""Plane waves in a picture; a single high one makes stripes, a few make checks, many make grain and blots."""
 
 
-def nonsense(count: int, side: int, rng: np.random.Generator) -> Bytes:
-    """Draw (count, side, side) uint8 pictures of 0 and 255, each with some ink.
+def nonsense(count: int, rng: np.random.Generator) -> Bytes:
+    """Draw (count, 28, 28) uint8 grey pictures, which have come through the chain as any picture does.
 
-    Random waves are cut at a random level and framed by a rectangle as long as a digit and at least half as wide; in
-    half of all they sink towards the edges, which leaves blots without straight sides.
+    Random waves are cut off at a random level, softly or sharply; in half of all they sink towards the edges, which
+    leaves blots. Now and then nothing is left.
     """
-    at = (np.arange(side) + 0.5) / side
-    cycles = rng.normal(size=(count, WAVES, 2)) * np.exp(rng.uniform(np.log(0.3), np.log(side / 3), (count, 1, 1)))
-    phase = 2 * np.pi * (cycles[..., 0, None, None] * at[:, None] + cycles[..., 1, None, None] * at)
-    heights = rng.random((count, WAVES)) ** 2
-    waves = np.einsum("nk,nkij->nij", heights, np.cos(phase + rng.uniform(0, 2 * np.pi, (count, WAVES, 1, 1))))
-    extent = rng.permuted(np.stack([np.full(count, 0.36), rng.uniform(0.18, 0.36, count)], axis=1), axis=1)
-    rows, columns = (abs(at - 0.5) < extent[:, axis, None] for axis in (0, 1))
-    frame = rows[:, :, None] & columns[:, None, :]
-    deviation, far = waves.std(axis=(1, 2)), (at[:, None] - 0.5) ** 2 + (at - 0.5) ** 2
-    dome = rng.choice([0, 40], count) * deviation
-    relief = np.where(frame, waves - dome[:, None, None] * far, -np.inf)
-    highest = relief.max(axis=(1, 2))
-    level = np.minimum(rng.uniform(-2, 1, count), highest / deviation - 0.3) * deviation
-    return np.where(relief > level[:, None, None], 255, 0).astype(np.uint8)
+    at = (np.arange(SIDE) + 0.5) / SIDE
+    cycles = rng.normal(size=(count, WAVES, 2)) * np.exp(rng.uniform(np.log(0.3), np.log(SIDE / 3), (count, 1, 1)))
+    heights = rng.random((count, WAVES, 1)) ** rng.uniform(0, 6, (count, 1, 1))
+    phases = np.exp(2j * np.pi * rng.random((count, WAVES, 1)))
+    down, across = (np.exp(2j * np.pi * cycles[..., axis, None] * at) for axis in (0, 1))
+    waves = ((heights * phases * down).swapaxes(1, 2) @ across).real
+    far = (at[:, None] - 0.5) ** 2 + (at - 0.5) ** 2
+    relief = waves / waves.std(axis=(1, 2), keepdims=True) - rng.choice([0, 40], (count, 1, 1)) * far
+    level = np.minimum(rng.uniform(-2, 1, (count, 1, 1)), relief.max(axis=(1, 2), keepdims=True) - 0.3)
+    slope = np.exp(rng.uniform(np.log(30), np.log(3000), (count, 1, 1)))
+    grey = np.clip(128 + slope * (relief - level), 0, 255).astype(np.uint8)
+    return normalize_all([Image.fromarray(picture) for picture in grey], "light")

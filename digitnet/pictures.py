@@ -63,9 +63,8 @@ def open_picture(source: str | os.PathLike[str] | bytes, enough: int | None = No
         _learn_heic()
         return open_picture(source, enough)
     except Image.DecompressionBombError:
-        raise DigitnetError(
-            f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; --max-pixels allows more"
-        ) from None
+        most = round(2 * (Image.MAX_IMAGE_PIXELS or 0))
+        raise DigitnetError(f"more than {most:,} pixels; --max-pixels allows more") from None
     except OSError as error:
         # One with a file's name comes from opening it, others from within a decoder.
         named = error.strerror if error.filename is not None else None

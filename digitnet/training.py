@@ -233,7 +233,7 @@ class Training:
         images, target = batch.images, one_hot(batch.labels)
         count = round(self.settings.nonsense * len(batch))
         if count:
-            images = np.concatenate([images, nonsense(count, images.shape[1], self.rng)])
+            images = np.concatenate([images, nonsense(count, self.rng)])
             target = np.concatenate([target, np.full((CLASSES, count), 1 / CLASSES, np.float32)], axis=1)
         return columns(binarize(images, self.model.ink)), target
 
