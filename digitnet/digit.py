@@ -37,7 +37,7 @@ def without_frame(strength: Bytes, threshold: np.ndarray) -> Bytes:
     is_ink = strength > threshold
     pen = max(height, width) // 32 + 1
     is_thin = is_ink & ~opening(is_ink, pen, pen)
-    level, upright = level_lines(is_thin), level_lines(is_thin.swapaxes(0, 1))
+    level, upright = level_lines(is_thin, is_ink), level_lines(is_thin.swapaxes(0, 1), is_ink.swapaxes(0, 1))
     without = strength
     for i in np.flatnonzero(spans(level) | spans(upright)):
         without = strength.copy() if without is strength else without
@@ -45,10 +45,11 @@ def without_frame(strength: Bytes, threshold: np.ndarray) -> Bytes:
     return without
 
 
-def level_lines(is_thin: np.ndarray) -> np.ndarray:
-    """Which thin ink lies in nearly level lines."""
+def level_lines(is_thin: np.ndarray, is_ink: np.ndarray) -> np.ndarray:
+    """Which ink lies in nearly level lines: thin, but for where a stroke of the digit meets the line."""
     width = is_thin.shape[1]
-    return np.asarray(opening(local_maximum(is_thin, width // 120, 0), 0, width // 6) & is_thin)
+    lines = opening(local_maximum(is_thin, width // 120, 0), 0, width // 6) & is_thin
+    return np.asarray(~opening(~lines, 0, width // 8) & is_ink)
 
 
 def spans(lines: np.ndarray) -> np.ndarray:

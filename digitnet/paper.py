@@ -145,14 +145,18 @@ def dark_on_light(grey: Bytes, polarity: Polarity) -> Bytes:
 
 
 def is_light_on_dark(grey: Bytes) -> np.ndarray:
-    """Whether ink is lighter than its paper (n,): paper is the margin's median, ink what departs furthest from it.
+    """Whether ink is lighter than its paper (n,): ink is what departs furthest from paper.
 
-    The margin is an eighth of the picture on every side, so that no thin edge counts as paper. Departures are
-    squared before they are summed: a shadow is wide but shallow, ink is narrow but deep.
+    Paper is the middle one of three medians: the whole picture's, which a fat digit misleads; that of the margin, an
+    eighth of the picture on every side, which a frame misleads; and that of the four corners, a quarter of the picture
+    high and wide, which light that falls off misleads. Departures are squared before they are summed: a shadow is wide
+    but shallow, ink is narrow but deep.
     """
-    is_margin = np.ones(grey.shape[:2], bool)
-    is_margin[tuple(slice(side // 8 + 1, side - side // 8 - 1) for side in grey.shape[:2])] = False
-    departure = grey - np.median(grey[is_margin], axis=0).astype(np.float32)
+    (height, width), every = grey.shape[:2], grey.reshape(-1, grey.shape[2])
+    down, across = (np.minimum(np.arange(side), np.arange(side)[::-1]) / side for side in (height, width))
+    nearer, farther = (extreme(down[:, None], across).ravel() for extreme in (np.minimum, np.maximum))
+    medians = [np.median(every[chosen], axis=0) for chosen in (nearer < 1, nearer < 1 / 8, farther < 1 / 4)]
+    departure = grey - np.median(medians, axis=0).astype(np.float32)
     lighter, darker = np.square(np.maximum(departure, 0)), np.square(np.minimum(departure, 0))
     return np.asarray(total(lighter, np.float64) > total(darker, np.float64))
 
