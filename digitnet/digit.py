@@ -126,6 +126,7 @@ def belonging(boxes: np.ndarray, areas: np.ndarray, height: int, width: int) -> 
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     off = np.linalg.norm((centres - middle) / middle, axis=1)
     main = int(np.argmax(areas * np.exp(-np.square(off) * 2)))
+    cut = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == (height, width)).any(axis=1)
     belongs = np.arange(len(boxes)) == main
     for _ in range(len(boxes)):  # what belongs to it may bring its own neighbours
         top, left = boxes[belongs, :2].min(axis=0)
@@ -133,7 +134,7 @@ def belonging(boxes: np.ndarray, areas: np.ndarray, height: int, width: int) -> 
         vertical = np.maximum(top - boxes[:, 2], boxes[:, 0] - bottom)
         horizontal = np.maximum(left - boxes[:, 3], boxes[:, 1] - right)
         near = np.maximum(vertical, horizontal) < APART * max(bottom - top, right - left)
-        grown = near & (areas > SPECK * areas[main])
+        grown = near & (areas > SPECK * areas[main]) & (~cut | cut[main])
         if (grown == belongs).all():
             break
         belongs = grown
