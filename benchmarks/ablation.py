@@ -13,7 +13,7 @@ from unittest.mock import patch
 import numpy as np
 from PIL import Image
 
-from benchmarks.pictures import on_paper
+from benchmarks.pictures import form_cell, on_paper
 from digitnet import Recognizer, load, read_dataset
 from digitnet.arrays import Bytes, apart
 from digitnet.ink import normalize
@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PRETRAINED = ROOT / "models" / "pretrained.h5"
 WHOLE = "the whole chain"
 OFF: dict[str, Callable[..., object]] = {
+    "without_grain": lambda grey: grey,
     "even_light": lambda grey: np.uint8(np.median(grey)) - np.minimum(grey, np.uint8(np.median(grey))),
     "without_frame": lambda strength, threshold: strength,
     "largest_piece_and_its_neighbours": lambda strength, threshold: strength,
@@ -46,18 +47,23 @@ def main() -> None:
     recognizer, rng = Recognizer(load(PRETRAINED)), np.random.default_rng(1)
     digits = read_dataset(ROOT / "data", "train")[:2000]
     papers = [on_paper(digit, rng) for digit in digits.images]
+    cells = [form_cell(digit, beside, rng) for digit, beside in zip(digits.images, digits.images[::-1], strict=True)]
+
+    def share(made: list[Image.Image], chain: Callable[[Image.Image], Bytes]) -> float:
+        read = recognizer.predict([chain(picture) for picture in made])
+        return float(np.mean([one.digit == label for one, label in zip(read, digits.labels, strict=True)]))
 
     def report(name: str, chain: Callable[[Image.Image], Bytes]) -> None:
         read = recognizer.predict([chain(picture) for picture in pictures])
         wrong = [(path, one.digit) for (digit, path), one in zip(files, read, strict=True) if one.digit != digit]
-        paper = [one.digit for one in recognizer.predict([chain(picture) for picture in papers])]
-        share = np.mean([digit == label for digit, label in zip(paper, digits.labels, strict=True)])
-        print(f"| {name} | {1 - len(wrong) / len(files):.2%} | {len(wrong)} | {share:.2%} |", flush=True)
+        figures = (name, f"{1 - len(wrong) / len(files):.2%}", str(len(wrong)))
+        shares = (f"{share(made, chain):.2%}" for made in (papers, cells))
+        print("| " + " | ".join([*figures, *shares]) + " |", flush=True)
         if chain is normalize and name == WHOLE:
             misread.extend(wrong)
 
     misread: list[tuple[str, int | None]] = []
-    print("| chain | pictures | misread | made-up paper |\n|---|---|---|---|")
+    print("| chain | pictures | misread | made-up paper | made-up form cells |\n|---|---|---|---|---|")
     report(WHOLE, normalize)
     for step, instead in OFF.items():
         with patch(f"digitnet.ink.{step}", instead):

@@ -25,6 +25,7 @@ from digitnet.paper import (
     resizing,
     scaled,
     stretch,
+    without_grain,
 )
 
 SIDE = 28
@@ -88,7 +89,7 @@ def stages(greys: Sequence[Image.Image], polarity: Polarity = "auto") -> Iterato
     """
     grey = pixels(greys)
     yield "grey", grey
-    strength = alike(lambda stack: apart(even_light(dark_on_light(stack, polarity))), grey)
+    strength = alike(lambda stack: apart(even_light(dark_on_light(without_grain(stack), polarity))), grey)
     yield "strength", strength
     digits = alike(lambda stack: cut_out(digit_of(stack)), strength)
     yield "digit", digits

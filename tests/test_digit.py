@@ -44,6 +44,20 @@ def test_frames_go_and_digits_stay(digits: Dataset, sides: tuple[str, ...]) -> N
         assert not edge.any()
 
 
+def test_a_line_that_the_digit_touches_goes_and_the_digit_stays(digits: Dataset) -> None:
+    for digit in digits.images[np.isin(digits.labels, [1, 4, 7, 9])][:30]:  # they stand on a stem
+        pencil = enlarged(digit)
+        lowest = np.nonzero((pencil > 127).any(axis=1))[0].max()
+        if lowest < 190:  # too far from the edge for a frame
+            continue
+        ruled = pencil.copy()
+        ruled[lowest - 4 : lowest, :] = ruled[:, 5:9] = 255
+        rest = without(ruled)
+        np.testing.assert_array_equal(rest[30 : lowest - 10, 30:-30], pencil[30 : lowest - 10, 30:-30])
+        assert not rest[:, :20].any()
+        assert not rest[lowest - 4 : lowest].any()
+
+
 def test_a_digit_alone_is_no_frame(digits: Dataset) -> None:
     for digit in digits.images[:500]:
         rows, columns = np.nonzero(digit)

@@ -21,6 +21,7 @@ from digitnet.paper import (
     reduce,
     scaled,
     stretch,
+    without_grain,
 )
 
 STACKS = arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 3)))
@@ -37,6 +38,15 @@ def test_floats_from_0_to_1_are_levels() -> None:
 def test_local_maximum_is_scipys(grey: Bytes, rows: int, columns: int) -> None:
     expected = ndimage.maximum_filter(grey, (2 * rows + 1, 2 * columns + 1, 1), mode="constant")
     np.testing.assert_array_equal(local_maximum(grey, rows, columns), expected)
+
+
+def test_grain_is_blurred_in_larger_pictures_only() -> None:
+    rng = np.random.default_rng(1)
+    small, large = (rng.integers(0, 256, (side, 40, 2), np.uint8) for side in (59, 60))
+    assert without_grain(small) is small
+    blur = np.outer([1, 2, 1], [1, 2, 1])[..., None] / 16
+    expected = ndimage.convolve(large.astype(float), blur, mode="nearest")
+    np.testing.assert_array_equal(without_grain(large), np.floor(expected + 0.5))
 
 
 @given(grey=STACKS)
@@ -71,6 +81,16 @@ def test_ink_is_what_departs_from_the_margin(digits: Dataset) -> None:
     framed = 255 - light
     framed[[0, -1]] = framed[:, [0, -1]] = 190
     assert not is_light_on_dark(framed).any(), "a thin grey edge is no paper"
+
+
+def test_neither_a_frame_nor_the_edge_of_a_tight_cut_is_paper(digits: Dataset) -> None:
+    for digit in digits.images[:100]:
+        boxed = 255 - np.kron(digit, np.ones((2, 2), np.uint8))
+        boxed[2:5] = boxed[-5:-2] = boxed[:, 2:5] = boxed[:, -5:-2] = 0
+        assert not is_light_on_dark(boxed[..., None])
+    tight = [digit[digit.any(axis=1)][:, digit.any(axis=0)] for digit in digits.images[:400]]
+    wrong = [not is_light_on_dark(digit[..., None]) for digit in tight]
+    assert np.mean(wrong) < 0.02
 
 
 def test_the_polarity_can_be_told() -> None:
