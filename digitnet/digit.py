@@ -111,7 +111,7 @@ def largest_piece_and_its_neighbours(strength: Bytes, threshold: np.ndarray) -> 
         own = picture == i
         boxes = pieces.boxes[own] - (i * (height + 1), 0, i * (height + 1), 0)
         away[own] = ~belonging(boxes, pieces.areas[own], height, width)
-    dirty = np.unique(picture[away])
+    dirty = np.flatnonzero(np.bincount(picture[away]))
     if not len(dirty):
         return strength
     dirt = pieces.pixels(away).reshape(tall.shape)[dirty, :height].transpose(1, 2, 0)

@@ -6,9 +6,9 @@ import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from io import BufferedReader, BytesIO
+from io import BytesIO
 from pathlib import Path
-from typing import IO, BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from PIL import Image, UnidentifiedImageError
 
@@ -19,8 +19,6 @@ Picture: TypeAlias = Image.Image
 """Pillow's, for modules that only pass it on."""
 
 HEIC = ".heic"
-SMALL = 1 << 16
-"""Bytes of a file that is read at once."""
 
 
 def limit_pixels(most: int) -> None:
@@ -47,7 +45,9 @@ def open_picture(source: str | os.PathLike[str] | bytes, enough: int | None = No
     try:
         # Pillow warns of oddities (a large picture, a strange tag); a picture is either read or refused.
         with warnings.catch_warnings(action="ignore"):
-            with _opened(source) as file, Image.open(file) as picture:
+            if not isinstance(source, bytes):
+                source = _ordinary(source)
+            with Image.open(BytesIO(source) if isinstance(source, bytes) else source) as picture:
                 if picture.format == "EPS":
                     raise DigitnetError("PostScript is a program, which is not run; save the picture as PNG")
                 if enough:
@@ -75,22 +75,17 @@ def open_picture(source: str | os.PathLike[str] | bytes, enough: int | None = No
         raise DigitnetError(f"damaged picture ({_one_line(error)})") from None
 
 
-def _opened(source: str | os.PathLike[str] | bytes) -> IO[bytes]:
-    """A file, a small one read at once: Pillow reads in many small pieces.
+def _ordinary(source: str | os.PathLike[str]) -> str | os.PathLike[str] | bytes:
+    """The name of a file; the pipe of a shell's <(command), which has no name on disk, is read.
 
-    What could keep us waiting for ever is refused: a named pipe, a device. A shell's <(command) has no name on disk.
+    What could keep us waiting for ever is refused: a named pipe, a device.
     """
-    if isinstance(source, bytes):
-        return BytesIO(source)
-    status = os.stat(source)
-    ordinary = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)  # to open a folder fails by itself
-    if not ordinary and os.path.exists(os.path.realpath(source)):
+    mode = os.stat(source).st_mode
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # to open a folder fails by itself
+        return source
+    if os.path.exists(os.path.realpath(source)):
         raise DigitnetError("not an ordinary file")
-    file = open(source, "rb", buffering=0)  # noqa: SIM115
-    if status.st_size > SMALL:
-        return BufferedReader(file)
-    with file:
-        return BytesIO(file.read())
+    return Path(source).read_bytes()
 
 
 @contextmanager
@@ -111,8 +106,11 @@ def _silence(wanted: bool) -> Iterator[None]:
 
 def _is_heic(source: str | os.PathLike[str] | bytes) -> bool:
     """Whether the file type box at its start names one of HEIF's brands (ISO/IEC 23008-12, section 10)."""
-    with _opened(source) as file:
-        start = file.read(12)
+    if isinstance(source, bytes):
+        start = source[:12]
+    else:
+        with open(source, "rb") as file:
+            start = file.read(12)
     return start[4:8] == b"ftyp" and start[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import digitnet
+from tests.conftest import EXAMPLES
 
 PACKAGE = Path(digitnet.__file__).parent
 FLOORS = [
@@ -87,11 +88,17 @@ def test_only_the_command_line_prints(path: Path) -> None:
     assert "print" not in {func.id for func in calls if isinstance(func, ast.Name)}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], []])
-def test_help_needs_no_numpy(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "needless"),
+    [
+        *((arguments, ["numpy", "h5py", "PIL", "tqdm"]) for arguments in (["--help"], ["--version"], [])),
+        (["predict", str(EXAMPLES / "7.png")], ["numpy.ma", "tqdm", "multiprocessing", "digitnet.number"]),
+    ],
+)
+def test_start_up_needs_little(arguments: list[str], needless: list[str]) -> None:
     code = (
         "import sys; from digitnet.cli import run; run(sys.argv[1:]); "
-        "print([m for m in ('numpy', 'h5py', 'PIL', 'tqdm') if m in sys.modules], file=sys.stderr)"
+        f"print([module for module in {needless} if module in sys.modules], file=sys.stderr)"
     )
     result = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
     assert result.stderr.splitlines()[-1] == "[]"

@@ -14,8 +14,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "rare": ("shared=0.96",),
     },
     "convolution": {
-        "layers": "28x28,20x5x5,2s,50x5x5,2s,500,10",
-        "epochs": 60,
+        "layers": "28x28,16x5x5,2s,32x3x3,64x3x3,2s,200,10",
+        "epochs": 90,
         "batch_size": 128,
         "learning_rate": 0.002,
         "validation": 0.02,
