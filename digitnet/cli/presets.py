@@ -21,7 +21,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "validation": 0.02,
     },
     "pretrained": {
-        "layers": "28x28,6x4x4/2,20x3x3/2,32x3x3,120,10",
+        "layers": "28x28,8x5x5/2,50x5x5/2,100,10",
         "epochs": 160,
         "batch_size": 128,
         "learning_rate": 0.002,
