@@ -19,6 +19,7 @@ import digitnet
 from digitnet import Dataset, Ink, Model, Network, Prediction, load, save
 from digitnet.cli import COMMANDS, cli
 from digitnet.cli.output import Writer, drawing, of_digit, row
+from digitnet.cli.presets import PRESETS
 from digitnet.pictures import save_grey
 from tests.conftest import EXAMPLES, ROOT, Run
 from tests.test_datasets import write_idx
@@ -155,7 +156,7 @@ def test_a_preset_fills_in_and_what_is_given_goes_before_it(run: Run, data: Path
     expected = {"validation": 0.05, "distortions": "wide", "habits": 0.4, "nonsense": 0.5, "epochs": 1}
     assert expected.items() <= model.record.items()
     assert model.ink.threshold == 100
-    assert "default: 160" in run("train", "--preset", "best", "--help").stdout
+    assert f"default: {PRESETS['best']['epochs']}" in run("train", "--preset", "best", "--help").stdout
 
 
 def test_train_goes_on_from_a_model(run: Run, data: Path, tmp_path: Path) -> None:
