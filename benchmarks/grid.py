@@ -27,7 +27,7 @@ def main() -> None:
         copies = few.images.repeat(SHARERS, axis=0)
         pictures += [distort(copies, how, rng)[::SHARERS] for _ in range(ROWS if name != "none" else 0)]
     habitual = digits[np.isin(digits.labels, [1, 7])][:COLUMNS]
-    pictures += [with_habits(habitual.images, habitual.labels, 1, rng), nonsense(COLUMNS, rng)]
+    pictures += [with_habits(habitual.images, habitual.labels, 1, rng), nonsense(2 * COLUMNS, rng)[:COLUMNS]]
     sheet = np.vstack([np.hstack(list(row)) for row in pictures])
     save_grey(Path("distortions.png"), sheet.repeat(2, axis=0).repeat(2, axis=1))
     print("distortions.png: MNIST; light, strong and wide, three rows each; habits; nonsense")

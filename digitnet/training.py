@@ -233,8 +233,9 @@ class Training:
         images, target = batch.images, one_hot(batch.labels)
         count = round(self.settings.nonsense * len(batch))
         if count:
-            images = np.concatenate([images, nonsense(count, self.rng)])
-            target = np.concatenate([target, np.full((CLASSES, count), 1 / CLASSES, np.float32)], axis=1)
+            extra = nonsense(count, self.rng)
+            images = np.concatenate([images, extra])
+            target = np.concatenate([target, np.full((CLASSES, len(extra)), 1 / CLASSES, np.float32)], axis=1)
         return columns(binarize(images, self.model.ink)), target
 
     def _check(self, loss: float) -> None:

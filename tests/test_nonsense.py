@@ -10,10 +10,9 @@ from digitnet.recognizer import columns
 
 def test_pictures_are_normalized_and_differ() -> None:
     pictures = nonsense(200, np.random.default_rng(1))
-    assert pictures.shape == (200, 28, 28)
-    inked = pictures[pictures.any(axis=(1, 2))]
-    assert len(np.unique(inked, axis=0)) == len(inked) > 150
-    rows, columns = (inked > 0).any(axis=2).sum(axis=1), (inked > 0).any(axis=1).sum(axis=1)
+    assert pictures.shape[1:] == (28, 28)
+    assert len(np.unique(pictures, axis=0)) == len(pictures) > 120
+    rows, columns = (pictures > 0).any(axis=2).sum(axis=1), (pictures > 0).any(axis=1).sum(axis=1)
     assert (np.maximum(rows, columns) == 20).mean() > 0.9  # faint edges may be 0
 
 

@@ -22,7 +22,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "pretrained": {
         "layers": "28x28,8x5x5/2,50x5x5/2,100,10",
-        "epochs": 160,
+        "epochs": 120,
         "batch_size": 128,
         "learning_rate": 0.002,
         "validation": 0.05,
