@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.pictures import no_digit, on_paper
+from benchmarks.pictures import form_cell, no_digit, on_paper
 from digitnet import Recognizer, load, read_dataset
 from digitnet.ink import normalize
 
@@ -63,9 +63,16 @@ def shipped(photos: list[str]) -> None:
     print(f"\nmodels/pretrained.h5: MNIST's test digits {accuracy(PRETRAINED)['accuracy']:.2%}")
     recognizer, rng = Recognizer(load(PRETRAINED)), np.random.default_rng(1)
     digits = read_dataset(ROOT / "data", "test")
-    read = recognizer.predict([normalize(on_paper(digit, rng)) for digit in digits.images])
-    right = np.mean([prediction.digit == label for prediction, label in zip(read, digits.labels, strict=True)])
-    print(f"the same on made-up paper, through the whole chain: {right:.2%}")
+    made = {
+        "on made-up paper": (on_paper(digit, rng) for digit in digits.images),
+        "in made-up form cells": (
+            form_cell(digit, beside, rng) for digit, beside in zip(digits.images, digits.images[::-1], strict=True)
+        ),
+    }
+    for where, pictures in made.items():
+        read = recognizer.predict([normalize(picture) for picture in pictures])
+        right = np.mean([prediction.digit == label for prediction, label in zip(read, digits.labels, strict=True)])
+        print(f"the same {where}, through the whole chain: {right:.2%}")
     sure = [
         prediction.confidence > 0.9 for prediction in recognizer.predict([normalize(no_digit(rng)) for _ in range(200)])
     ]
