@@ -393,7 +393,7 @@ def test_show_draws_on_stderr(run: Run) -> None:
     assert result.stdout == "7\n"
     path, *lines = result.stderr.splitlines()
     assert path == f"{SEVEN}:"
-    assert len(lines) == 28
+    assert len(lines) == 14
     assert set("".join(lines)) == set(" ▀▄█")
 
 
