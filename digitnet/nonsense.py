@@ -31,4 +31,4 @@ def nonsense(count: int, rng: np.random.Generator) -> Bytes:
     slope = np.exp(rng.uniform(np.log(30), np.log(3000), (count, 1, 1)))
     grey = np.clip(128 + slope * (relief - level), 0, 255).astype(np.uint8)
     pictures = normalize_all([Image.fromarray(picture) for picture in grey], "light")
-    return pictures[(pictures > 127).sum(axis=(1, 2)) > STROKES]
+    return np.asarray(pictures[(pictures > 127).sum(axis=(1, 2)) > STROKES])
