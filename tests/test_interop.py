@@ -75,7 +75,7 @@ def test_onnx_runtime_gives_the_same_outputs(tmp_path: Path, network: Network) -
 def test_export_agrees_on_the_test_digits(run: Run, mnist: Path, tmp_path: Path) -> None:
     result = run("export", ROOT / "models" / "pretrained.h5", "shipped.onnx")
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.startswith("shipped.onnx: Network(3136 -> ")
+    assert result.stdout.startswith("shipped.onnx: Network(784 -> ")
     model = load(ROOT / "models" / "pretrained.h5")
     x = binarize(read_dataset(mnist, "test").images, model.ink).astype(np.float32)
     assert len(x) == 10_000
