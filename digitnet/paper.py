@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Literal
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from digitnet.arrays import Bytes, Floats
 
@@ -23,6 +23,8 @@ LARGEST = 400
 GRAINY = 60
 """Pixels of a picture's longer side from which on a blur by a pixel costs a digit nothing."""
 
+ORIENTATION = 0x0112
+"""EXIF's tag (CIPA DC-008, section 4.6.4); Pillow's table of all tags would take a while to import."""
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -32,7 +34,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What brings a picture of each EXIF orientation upright (CIPA DC-008, tag 0x0112)."""
+"""What brings a picture of each EXIF orientation upright."""
 
 Polarity = Literal["auto", "dark", "light"]
 """What ink looks like against its paper."""
@@ -61,7 +63,7 @@ def upright(picture: Image.Image) -> Image.Image:
     """A picture turned as its EXIF says; EXIF that is too damaged to be read says nothing."""
     try:
         with warnings.catch_warnings(action="ignore"):
-            turn = TURNS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+            turn = TURNS.get(picture.getexif().get(ORIENTATION, 1))
     except Exception:  # it can raise nearly anything in Pillow's parser, and the pixels are sound
         turn = None
     return picture if turn is None else picture.transpose(turn)
