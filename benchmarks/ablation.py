@@ -25,7 +25,7 @@ PRETRAINED = ROOT / "models" / "pretrained.h5"
 WHOLE = "the whole chain"
 OFF: dict[str, Callable[..., object]] = {
     "without_grain": lambda grey: grey,
-    "even_light": lambda grey: np.uint8(np.median(grey)) - np.minimum(grey, np.uint8(np.median(grey))),
+    "even_light": lambda grey, reach: np.uint8(np.median(grey)) - np.minimum(grey, np.uint8(np.median(grey))),
     "without_frame": lambda strength, threshold: strength,
     "largest_piece_and_its_neighbours": lambda strength, threshold: strength,
     "stretch": lambda strength, threshold: np.where(strength > threshold, 255, 0).astype(np.uint8),

@@ -89,13 +89,18 @@ def stages(greys: Sequence[Image.Image], polarity: Polarity = "auto") -> Iterato
     """
     grey = pixels(greys)
     yield "grey", grey
-    strength = alike(lambda stack: apart(even_light(dark_on_light(without_grain(stack), polarity))), grey)
+    strength = alike(lambda stack: apart(strength_of(stack, polarity)), grey)
     yield "strength", strength
     digits = alike(lambda stack: cut_out(digit_of(stack)), strength)
     yield "digit", digits
     thick = alike(thicken, digits)
     yield "thick", thick
     yield "normalized", alike(lambda stack: centre(fit_box(stack)), thick)
+
+
+def strength_of(grey: Bytes, polarity: Polarity, reach: int | None = None) -> Bytes:
+    """How much each pixel differs from its paper; for ``reach`` see :func:`digitnet.paper.even_light`."""
+    return even_light(dark_on_light(without_grain(grey), polarity), reach)
 
 
 def digit_of(strength: Bytes) -> Bytes:

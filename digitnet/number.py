@@ -8,18 +8,8 @@ from PIL import Image
 from digitnet.arrays import Bytes
 from digitnet.components import components
 from digitnet.digit import thicken
-from digitnet.ink import centre, fit_box
-from digitnet.paper import (
-    Polarity,
-    dark_on_light,
-    even_light,
-    grey_levels,
-    is_blank,
-    otsu,
-    reduce,
-    stretch,
-    without_grain,
-)
+from digitnet.ink import centre, fit_box, strength_of
+from digitnet.paper import Polarity, grey_levels, is_blank, otsu, reduce, stretch
 
 LARGEST = 1600
 """Pixels of the longer side that are enough to see a line of digits by."""
@@ -74,7 +64,7 @@ def find_digits(picture: Image.Image, polarity: Polarity = "auto") -> list[list[
     """
     whole = grey_levels(picture)
     grey = np.asarray(reduce(whole, LARGEST))
-    stack = even_light(dark_on_light(without_grain(grey[..., None]), polarity), min(grey.shape) // 4 + 1)
+    stack = strength_of(grey[..., None], polarity, min(grey.shape) // 4 + 1)
     threshold = otsu(stack)
     if is_blank(stack, threshold)[0]:
         return []

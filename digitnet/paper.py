@@ -175,7 +175,7 @@ def is_light_on_dark(grey: Bytes) -> np.ndarray:
     (height, width), every = grey.shape[:2], grey.reshape(-1, grey.shape[2])
     down, across = (np.minimum(np.arange(side), np.arange(side)[::-1]) / side for side in (height, width))
     nearer, farther = (extreme(down[:, None], across).ravel() for extreme in (np.minimum, np.maximum))
-    medians = [_middle(every[chosen]) for chosen in (nearer < 1, nearer < 1 / 8, farther < 1 / 4)]
+    medians = [_middle(pixels) for pixels in (every, every[nearer < 1 / 8], every[farther < 1 / 4])]
     departure = grey - _middle(np.array(medians)).astype(np.float32)
     lighter, darker = np.square(np.maximum(departure, 0)), np.square(np.minimum(departure, 0))
     return np.asarray(total(lighter, np.float64) > total(darker, np.float64))
