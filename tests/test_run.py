@@ -30,6 +30,18 @@ def start(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def interrupted(folder: Path, *arguments: object, begun: str, seconds: float = 0) -> list[str]:
+    """The lines on stderr of a training to which Ctrl-C comes so long after a file or folder was there."""
+    with start(folder, *arguments) as process:
+        while not (folder / begun).exists():
+            time.sleep(0.01)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    return errors.splitlines()
+
+
 def written(path: Path) -> int | None:
     """When a file was written, in nanoseconds, or None if there is none."""
     try:
@@ -104,14 +116,8 @@ def test_two_trainings_that_write_one_model(run: Run, data: Path, tmp_path: Path
 def test_a_pretraining_cut_short_leaves_nothing_and_begins_anew(run: Run, data: Path, tmp_path: Path) -> None:
     arguments = ["--pretrain", "rbm", "--layers", "784,300,10", "--epochs", "1", "--data", data]
     assert run("train", *arguments, "--output", "whole.h5").returncode == 0
-    with start(tmp_path, *arguments) as process:
-        while not (tmp_path / "models").exists():
-            time.sleep(0.01)
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == "digitnet: interrupted"
+    errors = interrupted(tmp_path, *arguments, begun="models", seconds=0.3)
+    assert errors[-1] == "digitnet: interrupted"
     limited = run("train", *arguments, "--time-limit", "0")
     assert (limited.returncode, limited.stdout) == (1, "")
     assert limited.stderr == "digitnet: time limit: the pretraining has no end yet; models/digitnet.h5 is as it was\n"
@@ -122,13 +128,7 @@ def test_a_pretraining_cut_short_leaves_nothing_and_begins_anew(run: Run, data: 
 
 def test_ctrl_c_leaves_a_usable_model_and_says_how_to_go_on(run: Run, data: Path, tmp_path: Path) -> None:
     arguments = [*SMALL, "--data", data]
-    with start(tmp_path, *arguments) as process:
-        while not (tmp_path / "models" / "digitnet.h5.checkpoint").exists():
-            time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    stopped, last = errors.splitlines()
+    stopped, last = interrupted(tmp_path, *arguments, begun="models/digitnet.h5.checkpoint")
     found = re.fullmatch(
         r"interrupted after epoch (\d+) of 40: models/digitnet\.h5 is saved; the same command with --resume goes on",
         stopped,
@@ -144,14 +144,8 @@ def test_ctrl_c_leaves_a_usable_model_and_says_how_to_go_on(run: Run, data: Path
 
 
 def test_ctrl_c_in_the_first_epoch_changes_nothing(data: Path, clean_environment: None, tmp_path: Path) -> None:
-    with start(tmp_path, "--layers", "784,2000,2000,10", "--batch-size", "1", "--data", data) as process:
-        while not (tmp_path / "models").exists():
-            time.sleep(0.01)
-        time.sleep(0.5)
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1] == "digitnet: interrupted"
+    slow = ["--layers", "784,2000,2000,10", "--batch-size", "1", "--data", data]
+    assert interrupted(tmp_path, *slow, begun="models", seconds=0.5)[-1] == "digitnet: interrupted"
     assert list((tmp_path / "models").iterdir()) == []
 
 
