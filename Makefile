@@ -9,11 +9,12 @@ BIN := $(VENV)/bin
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-# Old pips know no dependency groups.
+# Old pips know no dependency groups; and none compiles what it leaves in its place, which would cost every start.
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --editable .
+	$(BIN)/python -m compileall -q digitnet
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.installed

@@ -30,12 +30,13 @@ ROUNDS = 21
 def measured(command: list[str]) -> tuple[float, float]:
     """Wall seconds, and peak memory in MB (of the process that waits for this one child, so of the child)."""
     program = (
-        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+        "import resource, subprocess, sys, time; start = time.perf_counter();"
+        "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL);"
+        "print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
-    start = time.perf_counter()
     result = subprocess.run([sys.executable, "-c", program, *command], check=True, stdout=subprocess.PIPE, text=True)
-    return time.perf_counter() - start, int(result.stdout) / 1024
+    seconds, kilobytes = map(float, result.stdout.split())
+    return seconds, kilobytes / 1024
 
 
 def ratio(command: list[str], baseline: list[str]) -> tuple[float, float, float]:

@@ -1,7 +1,7 @@
 """Distortions: the same digit as another hand, pen or scanner might have made it; drawn afresh every epoch.
 
 A warp says for every pixel where to look in the original: an affine map plus a smooth random field (Simard,
-Steinkraus and Platt 2003, section 2). Eight pictures share one warp, and the eight bytes that they have at one
+Steinkraus and Platt 2003, section 2). Sixteen pictures share one warp, and the bytes that eight of them have at one
 pixel are one 64-bit word: moving a word moves eight pixels, and one multiplication weighs four. That makes
 distortions cheap; shuffling gives every picture other companions in every epoch.
 """
@@ -13,8 +13,10 @@ import numpy as np
 
 from digitnet.arrays import Bytes, Floats, Words
 
-SHARERS = 8
-"""Pictures that share a warp: the bytes of a word."""
+WORD = 8
+"""Pictures in a word: its bytes."""
+SHARERS = 2 * WORD
+"""Pictures that share a warp."""
 EVEN = np.uint64(0x00FF00FF00FF00FF)
 """Every second byte of a word."""
 BYTE = np.uint64(8)
@@ -58,7 +60,7 @@ DISTORTIONS: dict[str, Distortions] = {
 
 
 def distort(pictures: Bytes, how: Distortions, rng: np.random.Generator, finer: int = 1) -> Bytes:
-    """Grey pictures (n, side, side) uint8 -> the same, distorted, eight by eight in a way of their own.
+    """Grey pictures (n, side, side) uint8 -> the same, distorted, SHARERS at a time in a way of their own.
 
     What would come from beyond an edge is what stands at that edge. The copies can have ``finer`` times as many
     pixels on a side: looked up between the pixels anyway, they keep what another resizing would blur.
@@ -67,10 +69,10 @@ def distort(pictures: Bytes, how: Distortions, rng: np.random.Generator, finer: 
     groups = -(-n // SHARERS)
     padded = np.zeros((groups * SHARERS, side * side), np.uint8)
     padded[:n] = pictures.reshape(n, -1)
-    together = padded.reshape(groups, SHARERS, -1).transpose(0, 2, 1)
-    words: Words = np.ascontiguousarray(together).view(np.uint64)[..., 0]
+    together = padded.reshape(groups, -1, WORD, side * side).swapaxes(0, 1)
+    words: Words = np.stack(list(np.moveaxis(together, 2, 0)), axis=-1).view(np.uint64)[..., 0]
     words = warp(thicken(words, side, how, rng), sources(groups, side, finer, how, rng), side)
-    apart = words[..., None].view(np.uint8).transpose(0, 2, 1)
+    apart = words[..., None].view(np.uint8).transpose(1, 0, 3, 2)
     return apart.reshape(-1, finer * side, finer * side)[:n]
 
 
@@ -110,32 +112,32 @@ def smoothing(side: int, finer: int, sigma: float) -> Floats:
 
 
 def warp(words: Words, source: Floats, side: int) -> Words:
-    """Words (groups, side * side), looked up where ``source`` says, bilinearly and to a sixteenth of a pixel."""
+    """Words (any, groups, side * side), looked up where ``source`` says, bilinearly and to a sixteenth of a pixel."""
     groups = len(source)
     sixteenths = np.clip(source * 16, 0, 16 * (side - 1) - 1).astype(np.int32)
     sixteenths = sixteenths.reshape(groups, 2, -1).swapaxes(0, 1)
     row, column = sixteenths >> 4
-    down, right = (sixteenths & 15).astype(np.uint64)
-    start = (row * side + column + np.arange(groups)[:, None] * side**2).astype(np.intp)
+    start = (row * side + column + side**2 * np.arange(groups, dtype=np.int32)[:, None]).astype(np.intp)
+    down, right = (sixteenths & 15).astype(np.uint16)
     both = down * right
     down, right = 16 * down - both, 16 * right - both
     corners = [(0, 256 - down - right - both), (1, right), (side, down), (side + 1, both)]
-    flat = words.ravel()
-    return weighted_sum([(flat.take(start + step, mode="clip"), weight) for step, weight in corners])
+    flat = words.reshape(len(words), -1)
+    return weighted_sum([(flat.take(start + step, axis=1, mode="clip"), weight) for step, weight in corners])
 
 
 def thicken(words: Words, side: int, how: Distortions, rng: np.random.Generator) -> Words:
-    """Words (groups, side * side), each group blended with its dilation (thicker) or its erosion (thinner)."""
-    amount = rng.uniform(-how.thinness, how.thickness, (len(words), 1))
-    pixels = words.view(np.uint8)
-    thicker, thinner = pixels.copy(), pixels.copy()
-    for step in (SHARERS, SHARERS * side):  # to the pixel beside, to the pixel below
+    """Words (any, groups, side * side), each group blended with its dilation (thicker) or its erosion (thinner)."""
+    amount = rng.uniform(-how.thinness, how.thickness, (words.shape[1], 1))
+    negative = np.where(amount > 0, np.uint64(0), ~np.uint64(0))  # an erosion is the dilation of the negative
+    turned = words ^ negative
+    thicker = turned.copy()
+    pixels, grown = turned.view(np.uint8), thicker.view(np.uint8)
+    for step in (WORD, WORD * side):  # to the pixel beside, to the pixel below
         for here, there in ((slice(step, None), slice(-step)), (slice(-step), slice(step, None))):
-            np.maximum(thicker[:, here], pixels[:, there], out=thicker[:, here])
-            np.minimum(thinner[:, here], pixels[:, there], out=thinner[:, here])
-    other = np.where(amount > 0, thicker.view(np.uint64), thinner.view(np.uint64))
-    weight = np.rint(256 * np.minimum(abs(amount), 1)).astype(np.uint64)
-    return weighted_sum([(words, 256 - weight), (other, weight)])
+            np.maximum(grown[..., here], pixels[..., there], out=grown[..., here])
+    weight = np.rint(256 * np.minimum(abs(amount), 1)).astype(np.uint16)
+    return weighted_sum([(words, 256 - weight), (thicker ^ negative, weight)])
 
 
 def weighted_sum(terms: list[tuple[Words, Words]]) -> Words:
@@ -145,6 +147,7 @@ def weighted_sum(terms: list[tuple[Words, Words]]) -> Words:
     """
     even, odd = np.zeros_like(terms[0][0]), np.zeros_like(terms[0][0])
     for words, weight in terms:
+        weight = weight.astype(np.uint64)
         even += (words & EVEN) * weight
         odd += (words >> BYTE & EVEN) * weight
     return (even >> BYTE & EVEN) | (odd & ~EVEN)

@@ -15,7 +15,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "convolution": {
         "layers": "28x28,16x5x5,2s,32x3x3,64x3x3,2s,200,10",
-        "epochs": 60,
+        "epochs": 70,
         "batch_size": 128,
         "learning_rate": 0.002,
         "validation": 0.02,
