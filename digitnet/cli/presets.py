@@ -6,6 +6,13 @@ import click
 
 PRESETS: dict[str, dict[str, Any]] = {
     "best": {
+        "layers": "28x28,20x5x5,2s,40x3x3,80x3x3,2s,200,10",
+        "epochs": 130,
+        "batch_size": 128,
+        "learning_rate": 0.002,
+        "validation": 0.02,
+    },
+    "dense": {
         "layers": "56x56,16x8x8/4,32x3x3,64x3x3/2,200,10",
         "epochs": 140,
         "batch_size": 128,
