@@ -69,8 +69,8 @@ def distort(pictures: Bytes, how: Distortions, rng: np.random.Generator, finer: 
     groups = -(-n // SHARERS)
     padded = np.zeros((groups * SHARERS, side * side), np.uint8)
     padded[:n] = pictures.reshape(n, -1)
-    together = padded.reshape(groups, -1, WORD, side * side).swapaxes(0, 1)
-    words: Words = np.stack(list(np.moveaxis(together, 2, 0)), axis=-1).view(np.uint64)[..., 0]
+    eighths = padded.reshape(groups, -1, WORD, side * side).transpose(2, 1, 0, 3)
+    words: Words = np.stack(list(eighths), axis=-1).view(np.uint64)[..., 0]  # faster than a transposed copy
     words = warp(thicken(words, side, how, rng), sources(groups, side, finer, how, rng), side)
     apart = words[..., None].view(np.uint8).transpose(1, 0, 3, 2)
     return apart.reshape(-1, finer * side, finer * side)[:n]
@@ -140,7 +140,7 @@ def thicken(words: Words, side: int, how: Distortions, rng: np.random.Generator)
     return weighted_sum([(words, 256 - weight), (thicker ^ negative, weight)])
 
 
-def weighted_sum(terms: list[tuple[Words, Words]]) -> Words:
+def weighted_sum(terms: list[tuple[Words, np.ndarray]]) -> Words:
     """Sum of words times integer weights, byte by byte; a byte's weights sum to 256, which stands for 1.
 
     Four bytes at a time stand 16 bits apart in a word, so that none spills into the next.
