@@ -15,8 +15,10 @@ Bytes: TypeAlias = NDArray[np.uint8]
 Words: TypeAlias = NDArray[np.uint64]
 """Eight bytes each."""
 
-STACK = 1 << 17
+STACK = 1 << 18
 """Pixels of a stack that stay in a core's cache from one step to the next."""
+FEW = 16
+"""Pictures of which a stack takes longer than each by itself: NumPy's innermost loops run over them."""
 
 
 def alike(step: Callable[[Bytes], Iterable[Bytes]], pictures: Sequence[Bytes]) -> list[Bytes]:
@@ -29,7 +31,8 @@ def alike(step: Callable[[Bytes], Iterable[Bytes]], pictures: Sequence[Bytes]) -
         by_shape.setdefault(picture.shape, []).append(index)
     results: list[Bytes] = list(pictures)
     for (height, width), indices in by_shape.items():
-        most = max(1, STACK // max(height * width, 1))
+        most = STACK // max(height * width, 1)
+        most = most if most > FEW else 1
         for start in range(0, len(indices), most):
             chosen = indices[start : start + most]
             stack = np.ascontiguousarray(np.array([pictures[i] for i in chosen]).transpose(1, 2, 0))

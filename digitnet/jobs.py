@@ -62,8 +62,8 @@ def _take(items: Iterator[Item | None], size: int) -> tuple[list[Item] | None, b
 
 
 def _next_size(results: list[Any], rest: list[Any]) -> int:
-    """As many items as one had time for, or twice as many where there was time left."""
-    return len(results) if rest else min(2 * len(results), MOST)
+    """As many items as one had time for, or four times as many where there was time left."""
+    return len(results) if rest else min(4 * len(results), MOST)
 
 
 def _in_processes(work: Work[Item, Result], items: Iterator[Item | None], jobs: int) -> Iterator[list[Result]]:

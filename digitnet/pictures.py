@@ -19,6 +19,8 @@ Picture: TypeAlias = Image.Image
 """Pillow's, for modules that only pass it on."""
 
 HEIC = ".heic"
+USUAL = (".png", ".jpg", ".jpeg", HEIC)
+"""Extensions of pictures, known without asking Pillow, which would first import all its plugins."""
 
 
 def limit_pixels(most: int) -> None:
@@ -139,22 +141,35 @@ def list_folder(
     Raises:
         OSError: a folder cannot be read, and there is no ``onerror``.
     """
-    extensions = {*Image.registered_extensions(), HEIC}
-    waiting = [folder]
-    while waiting:  # the next one last
-        path = waiting.pop()
-        # A link to a folder could lead in a circle.
-        if path == folder or (recursive and os.path.isdir(path) and not os.path.islink(path)):
-            try:
-                names = sorted(os.listdir(path), reverse=True)
-            except OSError as error:
-                if onerror is None:
-                    raise
-                onerror(error)
-                continue
-            waiting += [os.path.join(path, name) for name in names if not name.startswith(".")]
-        elif os.path.splitext(path)[1].lower() in extensions and not os.path.isdir(path):
-            yield path
+
+    def inside(path: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(path) as entries:
+                shown = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError as error:
+            if onerror is None:
+                raise
+            onerror(error)
+            return []
+        return sorted(shown, key=lambda entry: entry.name, reverse=True)
+
+    waiting = inside(folder)  # the next one last
+    while waiting:
+        entry = waiting.pop()
+        if recursive and entry.is_dir(follow_symlinks=False):  # a link could lead in a circle
+            waiting += inside(entry.path)
+        elif _has_pictures_extension(entry.name) and not _is_folder(entry):
+            yield entry.path
+
+
+def _has_pictures_extension(name: str) -> bool:
+    extension = os.path.splitext(name)[1].lower()
+    return extension in USUAL or extension in Image.registered_extensions()
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder or leads to one; a loop of links, of which is_dir() complains, does not."""
+    return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
 def save_grey(path: Path | BinaryIO, grey: Bytes) -> None:

@@ -6,8 +6,8 @@ import click
 
 PRESETS: dict[str, dict[str, Any]] = {
     "best": {
-        "layers": "28x28,20x5x5,2s,40x3x3,80x3x3,2s,200,10",
-        "epochs": 130,
+        "layers": "28x28,16x5x5,2s,32x3x3,64x3x3,2s,200,10",
+        "epochs": 70,
         "batch_size": 128,
         "learning_rate": 0.002,
         "validation": 0.02,
@@ -19,13 +19,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "learning_rate": 0.002,
         "validation": 0.02,
         "rare": ("shared=0.96",),
-    },
-    "convolution": {
-        "layers": "28x28,16x5x5,2s,32x3x3,64x3x3,2s,200,10",
-        "epochs": 70,
-        "batch_size": 128,
-        "learning_rate": 0.002,
-        "validation": 0.02,
     },
     "pretrained": {
         "layers": "28x28,8x5x5/2,50x5x5/2,100,10",
