@@ -87,7 +87,7 @@ grid: $(VENV)/.installed  ## draw digits as each kind of distortion makes them, 
 	$(BIN)/digitnet fetch
 	$(BIN)/python -m benchmarks.grid
 
-best: $(VENV)/.installed  ## train the best single network to models/best.h5 and evaluate it (an hour)
+best: $(VENV)/.installed  ## train the best single network to models/best.h5 and evaluate it (20 minutes)
 	$(BIN)/digitnet fetch
 	$(BIN)/digitnet train --preset best --output models/best.h5
 	$(BIN)/digitnet eval --model models/best.h5
