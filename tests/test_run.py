@@ -221,6 +221,18 @@ def test_early_stop_keeps_the_best_epoch(digits: Dataset) -> None:
     np.testing.assert_array_equal(model.network.parameters, snapshots[best])
 
 
+def test_the_epoch_that_is_kept_is_told(run: Run, data: Path, tmp_path: Path) -> None:
+    """The last one, also of a network that was unfolded on the way; or the best one."""
+    unfolding = ["--layers", "28x28,3x5x5/2,10", "--epochs", "8", "--set", "shared=0.5"]
+    stopping = ["--layers", "784,20,10", "--epochs", "60", "--early-stop", "1"]
+    for options, best in ((unfolding, False), (stopping, True)):
+        line = run("train", *options, "--data", data, "--output", "m.h5", "--log", "log.jsonl").stdout
+        epochs = [json.loads(row) for row in (tmp_path / "log.jsonl").read_text().splitlines()]
+        kept = max(epochs, key=lambda epoch: epoch["validation_accuracy"]) if best else epochs[-1]
+        told = f"{len(epochs)} epochs, " + f"best {kept['epoch']}, " * best
+        assert f"{told}loss {kept['loss']:.4f}, validation accuracy {kept['validation_accuracy']:.2%}" in line
+
+
 def test_log(run: Run, data: Path, tmp_path: Path) -> None:
     options = ["--layers", "784,20,20,10", "--epochs", "3", "--data", data]
     assert run("train", *options, "--log", "deep/log.jsonl", "--validation", "0").returncode == 0

@@ -168,9 +168,10 @@ class Run:
         click.echo(f"{what} after {epochs}: {self.output} is saved{again}", err=True)
 
     def _result(self) -> str:
-        model, done, best = self.training.model, self.training.done, self.training.best_epoch
-        last = model.history[best - done - 1 if best else -1]
-        parts = [f"{model.network}", f"{done} epochs" + f", best {best}" * bool(best), f"loss {last['loss']:.4f}"]
+        model, done = self.training.model, self.training.done
+        best = done if self.training.best is None else self.training.best_epoch
+        last = model.history[best - done - 1]
+        parts = [f"{model.network}", f"{done} epochs" + f", best {best}" * (best < done), f"loss {last['loss']:.4f}"]
         if not math.isnan(last["validation_accuracy"]):
             parts.append(f"validation accuracy {last['validation_accuracy']:.2%}")
         return ", ".join(parts)
