@@ -9,7 +9,7 @@ import numpy as np
 
 from digitnet import read_dataset
 from digitnet.augment import DISTORTIONS, SHARERS, distort
-from digitnet.habits import with_habits
+from digitnet.habits import HABITS, with_habits
 from digitnet.nonsense import nonsense
 from digitnet.pictures import save_grey
 
@@ -26,7 +26,7 @@ def main() -> None:
         # Each digit in company of its own copies, or neighbours would show the same warp.
         copies = few.images.repeat(SHARERS, axis=0)
         pictures += [distort(copies, how, rng)[::SHARERS] for _ in range(ROWS if name != "none" else 0)]
-    habitual = digits[np.isin(digits.labels, [1, 7])][:COLUMNS]
+    habitual = digits[np.isin(digits.labels, list(HABITS))][:COLUMNS]
     pictures += [with_habits(habitual.images, habitual.labels, 1, rng), nonsense(2 * COLUMNS, rng)[:COLUMNS]]
     sheet = np.vstack([np.hstack(list(row)) for row in pictures])
     save_grey(Path("distortions.png"), sheet.repeat(2, axis=0).repeat(2, axis=1))

@@ -1,4 +1,4 @@
-"""Habits that MNIST's American hands hardly have: a 1 with a flag and a foot, a 7 with a bar.
+"""Habits that MNIST's American hands hardly have: a 1 with a flag and a foot, a 7 with a bar, a 9 with a hook.
 
 Most of the world writes them so. Each habit is a stroke or two, as wide as the digit's own, drawn on grey
 pictures before they are distorted.
@@ -10,17 +10,17 @@ from digitnet.arrays import Bytes, Floats
 
 
 def with_habits(pictures: Bytes, labels: Bytes, share: float, rng: np.random.Generator) -> Bytes:
-    """Grey pictures (n, height, width) uint8, of which a ``share`` of the 1s and 7s get a habit."""
-    chosen = np.flatnonzero(((labels == 1) | (labels == 7)) & (rng.random(len(labels)) < share))
+    """Grey pictures (n, height, width) uint8, of which a ``share`` of the 1s, 7s and 9s get a habit."""
+    chosen = np.flatnonzero(np.isin(labels, list(HABITS)) & (rng.random(len(labels)) < share))
     changed = pictures.copy()
     for i in chosen:
         rows, columns = np.nonzero(pictures[i] > 127)
         if len(rows) < 2:
             continue
         height = float(np.ptp(rows)) + 1
-        pen = max(1.5, len(rows) / height * (1 if labels[i] == 1 else 0.65))
-        strokes = one(rows, columns, height, rng) if labels[i] == 1 else seven(rows, columns, height, rng)
-        for start, end in strokes:
+        strokes, crossed = HABITS[int(labels[i])]
+        pen = max(1.5, len(rows) / height / crossed)
+        for start, end in strokes(rows, columns, height, rng):
             np.maximum(changed[i], stroke(pictures.shape[1:], start, end, pen), out=changed[i])
         middle = [changed[i].sum(axis=1 - axis) @ np.arange(length) for axis, length in enumerate(pictures.shape[1:])]
         off = np.rint(np.array(pictures.shape[1:]) / 2 - np.array(middle) / changed[i].sum()).astype(int)
@@ -54,6 +54,20 @@ def seven(rows: np.ndarray, columns: np.ndarray, height: float, rng: np.random.G
     middle = np.array([row, stem.mean()])
     half = height * rng.uniform(0.15, 0.35) * np.array([rng.uniform(-0.3, 0.1), 1])
     return [(middle - half, middle + half)]
+
+
+def nine(rows: np.ndarray, columns: np.ndarray, height: float, rng: np.random.Generator) -> Strokes:
+    """A hook at the end of the stem, to the left and up again, unless there is one."""
+    foot = columns[rows >= rows[-1] - 1]
+    if np.ptp(foot) > height / 3:
+        return []
+    end = np.array([rows[-1], foot.mean()])
+    turn = end + height * np.array([rng.uniform(0, 0.1), -rng.uniform(0.15, 0.35)])
+    return [(end, turn), (turn, turn - height * rng.uniform(0.02, 0.2, 2))]
+
+
+HABITS = {1: (one, 1.0), 7: (seven, 1.5), 9: (nine, 2.0)}
+"""Of each digit: its strokes, and how often a row of pixels meets the pen."""
 
 
 def stroke(shape: tuple[int, ...], start: Floats, end: Floats, width: float) -> Bytes:

@@ -45,7 +45,7 @@ class Settings:
     distortions: str = field(
         default="light", metadata={"help": f"of the digits, anew every epoch: {', '.join(DISTORTIONS)}"}
     )
-    habits: float = field(default=0.0, metadata={"help": "share of the 1s and 7s drawn as most of the world does"})
+    habits: float = field(default=0.0, metadata={"help": "share of the 1s, 7s and 9s drawn as most of the world does"})
     nonsense: float = field(
         default=0.0, metadata={"help": "pictures of no digit to be unsure of, a share of the digits"}
     )
