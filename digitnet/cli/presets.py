@@ -22,11 +22,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "pretrained": {
         "layers": "28x28,8x5x5/2,50x5x5/2,100,10",
-        "epochs": 120,
+        "epochs": 240,
         "batch_size": 128,
         "learning_rate": 0.002,
         "validation": 0.05,
-        "rare": ("distortions=wide", "habits=0.4", "nonsense=0.06", "shared=0.9"),
+        "rare": ("distortions=wide", "habits=0.4", "nonsense=0.03", "shared=0.9"),
     },
 }
 """What each stands for, by the names of the command's parameters."""
