@@ -144,10 +144,10 @@ def test_a_process_that_is_ended_from_outside_is_a_line(tmp_path: Path) -> None:
         process.stdin.write(f"{SEVEN}\n" * 100)
         process.stdin.flush()
         process.stdout.readline()
-        for child in set(group(process.pid)) - {process.pid}:
-            os.kill(child, signal.SIGKILL)
+        os.kill(next(child for child in group(process.pid) if child != process.pid), signal.SIGKILL)
         _, errors = process.communicate(f"{SEVEN}\n" * 5000, timeout=30)
     assert process.returncode == 1
+    assert ends(process.pid)
     assert errors == "digitnet: a process of --jobs was ended from outside; if memory is short, try fewer\n"
 
 
