@@ -16,7 +16,7 @@ from digitnet.training import DivergedError, Training
 from tests.conftest import Run
 from tests.test_datasets import write_idx
 
-SMALL = ["--layers", "784,200,10", "--epochs", "40", "--batch-size", "16"]
+SMALL = ["--layers", "784,200,10", "--epochs", "40", "--batch-size", "64"]
 
 
 @pytest.fixture
