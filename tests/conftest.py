@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from digitnet import Dataset, Model, Network, read_dataset, save
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+# A shell ignores Ctrl-C for what it starts in the background, and our processes would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def obey_permissions() -> None:
