@@ -1,5 +1,6 @@
 """Work shared out among processes, its results in the order of what was given."""
 
+import gc
 import os
 import signal
 import sys
@@ -13,8 +14,8 @@ from typing import Any, TypeAlias, TypeVar
 from digitnet.errors import DigitnetError
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-MOST = 512
-"""Items that are given out together."""
+FIRST, MOST = 16, 512
+"""Items that are given out together, at first and when they turn out to be quick."""
 ALONE = 0.5
 """Seconds of computing after which it pays to start other processes."""
 
@@ -35,7 +36,7 @@ def in_jobs(work: Work[Item, Result], items: Iterator[Item | None], jobs: int | 
     Raises:
         DigitnetError: another process ended too early.
     """
-    size = 1
+    size = FIRST
     while jobs is None or jobs == 1:
         batch, _ = _take(items, size)
         if batch is None:
@@ -74,7 +75,7 @@ def _in_processes(work: Work[Item, Result], items: Iterator[Item | None], jobs: 
     # A fork takes milliseconds and shares the model. Elsewhere than on Linux it is not safe, or not there.
     context = get_context("fork" if sys.platform == "linux" else "spawn")
     pending: deque[Future[tuple[list[Result], list[Item]]]] = deque()
-    size = 1
+    size = FIRST
     with ProcessPoolExecutor(jobs, context, _begin, (work,)) as pool:
         try:
             _start(pool)
@@ -104,6 +105,7 @@ def _parts(items: list[Item], size: int) -> Iterator[list[Item]]:
 
 def _start(pool: Any) -> None:
     """Start the processes, with Ctrl-C held back: it comes to all of them, but is this one's to handle."""
+    gc.freeze()  # their garbage collectors need not write to, and so copy, what they share with this one
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         pool.submit(os.getpid)

@@ -4,7 +4,7 @@ import logging
 import os
 import stat
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -128,43 +128,38 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def list_folder(
-    folder: str, recursive: bool = False, onerror: Callable[[OSError], object] | None = None
-) -> Iterator[str]:
+def list_folder(folder: str, recursive: bool = False) -> Iterator[str]:
     """Sorted paths of the files in a folder that have a picture's extension; hidden ones are left out.
 
     Args:
         folder: where to look.
-        recursive: go down into folders within it.
-        onerror: called with the error of a folder that cannot be read; the others are listed.
+        recursive: go down into folders within it. One that cannot be listed is given out as if it were a picture;
+            whoever opens it learns why.
 
     Raises:
-        OSError: a folder cannot be read, and there is no ``onerror``.
+        OSError: the folder cannot be listed.
     """
 
     def inside(path: str) -> list[os.DirEntry[str]]:
-        try:
-            with os.scandir(path) as entries:
-                shown = [entry for entry in entries if not entry.name.startswith(".")]
-        except OSError as error:
-            if onerror is None:
-                raise
-            onerror(error)
-            return []
+        with os.scandir(path) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
         return sorted(shown, key=lambda entry: entry.name, reverse=True)
 
     waiting = inside(folder)  # the next one last
     while waiting:
         entry = waiting.pop()
         if recursive and entry.is_dir(follow_symlinks=False):  # a link could lead in a circle
-            waiting += inside(entry.path)
+            try:
+                waiting += inside(entry.path)
+            except OSError:
+                yield entry.path
         elif _has_pictures_extension(entry.name) and not _is_folder(entry):
             yield entry.path
 
 
 def _has_pictures_extension(name: str) -> bool:
-    extension = os.path.splitext(name)[1].lower()
-    return extension in USUAL or extension in Image.registered_extensions()
+    lower = name.lower()
+    return lower.endswith(USUAL) or os.path.splitext(lower)[1] in Image.registered_extensions()
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

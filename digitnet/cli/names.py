@@ -4,37 +4,36 @@ import errno
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from digitnet.pictures import list_folder
 
 STDIN = "-"
 CHUNK = 1 << 16
-Complain = Callable[[str, object], object]
-"""complain(path, what is wrong with it)."""
 
 
-def in_order(
-    pictures: tuple[str, ...], files_from: str | None, end: bytes, recursive: bool, complain: Complain
-) -> Iterator[str | None]:
+def in_order(pictures: tuple[str, ...], files_from: str | None, end: bytes, recursive: bool) -> Iterator[str | None]:
     """The pictures named on the command line, then those in a list; folders become what is in them.
 
     Yields None whenever no further name is waiting in the list yet.
     """
     for name in pictures:
-        yield from _expand(name, recursive, complain)
+        yield from _expand(name, recursive)
     for listed in listed_names(files_from, end) if files_from is not None else ():
         if listed is None:
             yield None
         else:
-            yield from _expand(listed, recursive, complain)
+            yield from _expand(listed, recursive)
 
 
-def _expand(name: str, recursive: bool, complain: Complain) -> Iterator[str]:
+def _expand(name: str, recursive: bool) -> Iterator[str]:
     if name == STDIN or not os.path.isdir(name):
         yield name
         return
-    yield from list_folder(name, recursive, lambda error: complain(error.filename or name, error.strerror))
+    try:
+        yield from list_folder(name, recursive)
+    except OSError:
+        yield name  # whoever opens it learns why
 
 
 def listed_names(path: str, end: bytes) -> Iterator[str | None]:

@@ -12,7 +12,7 @@ import click
 
 from digitnet.cli.names import STDIN, in_order
 from digitnet.cli.options import Number, find_model, model_option
-from digitnet.cli.output import FORMATS, Writer, escape
+from digitnet.cli.output import FORMATS, Writer
 from digitnet.cli.reading import Reader, Source
 from digitnet.errors import DigitnetError
 from digitnet.files import check_writable
@@ -116,23 +116,17 @@ def command(
     if save_inputs:
         check_writable(save_inputs / "1.png")
         jobs = 1
-    failures = 0
-
-    def complain(path: str, error: object) -> None:
-        nonlocal failures
-        failures += 1
-        click.echo(f"{escape(path)}: {error}", err=True)
-
     if isinstance(sys.stdout, TextIOWrapper):  # names of files may hold bytes that are not UTF-8
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     single = len(pictures) == 1 and files_from is None and not os.path.isdir(pictures[0])
     reader = Reader(recognizer, format, single, number, show, max_pixels, save_inputs)
-    names = in_order(pictures, files_from, b"\0" if null else b"\n", recursive, complain)
+    names = in_order(pictures, files_from, b"\0" if null else b"\n", recursive)
     bar = None
     if sys.stderr.isatty() and not single:
         names, bar = with_bar(names, files_from)
     sources = map(source, names)
     writer = Writer(sys.stdout, format)
+    failures = 0
     with closing(in_jobs(reader, sources, jobs)) as batches:
         for answers in batches:
             if bar:
