@@ -172,17 +172,21 @@ def is_light_on_dark(grey: Bytes) -> np.ndarray:
     high and wide, which light that falls off misleads. Departures are squared before they are summed: a shadow is wide
     but shallow, ink is narrow but deep.
     """
-    (height, width), every = grey.shape[:2], grey.reshape(-1, grey.shape[2])
-    down, across = (np.minimum(np.arange(side), np.arange(side)[::-1]) / side for side in (height, width))
-    nearer, farther = (extreme(down[:, None], across).ravel() for extreme in (np.minimum, np.maximum))
-    medians = [_middle(pixels) for pixels in (every, every[nearer < 1 / 8], every[farther < 1 / 4])]
-    departure = grey - _middle(np.array(medians)).astype(np.float32)
-    lighter, darker = np.square(np.maximum(departure, 0)), np.square(np.minimum(departure, 0))
-    return np.asarray(total(lighter, np.float64) > total(darker, np.float64))
+    height, width, _ = grey.shape
+    rows, columns = -(-height // 8), -(-width // 8)
+    between = grey[rows : height - rows]
+    margin = _medians(grey[:rows], grey[-rows:], between[:, :columns], between[:, -columns:])
+    rows, columns = -(-height // 4), -(-width // 4)
+    upper, lower = grey[:rows], grey[-rows:]
+    corners = _medians(upper[:, :columns], upper[:, -columns:], lower[:, :columns], lower[:, -columns:])
+    departure = grey - np.sort([_medians(grey), margin, corners], axis=0)[1].astype(np.float32)
+    departure *= abs(departure)
+    return np.asarray(total(departure, np.float64) > 0)
 
 
-def _middle(levels: Bytes) -> Bytes:
-    """The median of each column; NumPy's own imports masked arrays, which would cost a tenth of the start-up."""
+def _medians(*parts: Bytes) -> Bytes:
+    """The median of what lies in all these parts (n,); NumPy's own imports masked arrays, a tenth of the start-up."""
+    levels = np.concatenate([part.reshape(-1, part.shape[-1]) for part in parts])
     middle = len(levels) // 2
     medians: Bytes = np.partition(levels, middle, axis=0)[middle]
     return medians

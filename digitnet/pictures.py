@@ -39,7 +39,8 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 def open_picture(source: str | os.PathLike[str] | bytes, enough: int | None = None) -> Image.Image:
     """Decode a file, or the bytes of one, completely.
 
-    A decoder that can scale down as it goes (JPEG's) may do so, as long as both sides keep ``enough`` pixels.
+    Where ``enough`` is given, a decoder that can (JPEG's) scales down as it goes, as long as both sides keep so many
+    pixels, and leaves out colours.
 
     Raises:
         DigitnetError: it is not there, is no picture, or is damaged; the message does not name the source.
@@ -53,7 +54,7 @@ def open_picture(source: str | os.PathLike[str] | bytes, enough: int | None = No
                 if picture.format == "EPS":
                     raise DigitnetError("PostScript is a program, which is not run; save the picture as PNG")
                 if enough:
-                    picture.draft(None, (enough, enough))
+                    picture.draft("L", (enough, enough))
                 with _silence(picture.format == "TIFF"):
                     picture.load()
             return picture
