@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from itertools import accumulate
 
 import numpy as np
@@ -58,8 +59,7 @@ class Network:
         self.sizes = (self.layers[0].inputs, *(layer.outputs for layer in self.layers))
         """Numbers that go in, and that come out of each layer."""
         size = sum(layer.size for layer in self.layers)
-        self.parameters: Floats = np.empty(size, np.float32) if parameters is None else parameters
-        """theta: all weights and biases in one flat array; the layers hold views into it."""
+        self._parameters: Floats = np.empty(size, np.float32) if parameters is None else parameters
         if self.parameters.shape != (size,):
             raise ValueError(f"{self.parameters.shape} parameters, not {(size,)}")
         for layer, stretch in zip(self.layers, self.stretches(self.parameters), strict=True):
@@ -68,6 +68,30 @@ class Network:
             rng = rng or np.random.default_rng(0)
             for layer in self.layers:
                 layer.initialize(rng)
+
+    @property
+    def parameters(self) -> Floats:
+        """theta: all weights and biases in one flat array, (n,) float32; the layers hold views into it."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: Floats) -> None:
+        if values is not self._parameters:  # as it is after ``network.parameters -= eta * gradient``
+            raise AttributeError(
+                "the layers hold views into this array; write into it: network.parameters[...] = values"
+            )
+
+    def __getstate__(self) -> tuple[tuple[str, ...], str, str, Floats]:
+        # Views would become arrays of their own: a copy makes its layers anew, on its own parameters.
+        return self.structure, self.activation, self.loss_name, self.parameters
+
+    def __setstate__(self, state: tuple[tuple[str, ...], str, str, Floats]) -> None:
+        structure, activation, loss, parameters = state
+        Network.__init__(self, structure, activation=activation, loss=loss, parameters=parameters)
+
+    def __copy__(self) -> Network:
+        """As of an array: a network of its own."""
+        return deepcopy(self)
 
     def stretches(self, flat: Floats) -> list[Floats]:
         """Views of each layer's own part of a flat array as long as ``parameters``."""

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import cache
 from itertools import pairwise
 from typing import ClassVar, Protocol
 
@@ -110,13 +111,19 @@ def share(update: Callable[[slice], None], size: int) -> None:
     cut = [size * i // CORES for i in range(CORES + 1)]
     parts = [slice(start, stop) for start, stop in pairwise(cut)]
     # A copy of the context, because np.errstate is part of it.
-    others = [_pool.submit(copy_context().run, update, part) for part in parts[1:]]
+    others = [_pool(os.getpid()).submit(copy_context().run, update, part) for part in parts[1:]]
     update(parts[0])
     for other in others:
         other.result()
 
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-_pool = ThreadPoolExecutor(CORES)
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    """A process's own threads; those of its parent do not survive a fork."""
+    return ThreadPoolExecutor(CORES)
+
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"gradient-descent": GradientDescent, "momentum": Momentum, "adam": Adam}
