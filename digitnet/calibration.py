@@ -3,7 +3,7 @@
 import numpy as np
 
 from digitnet.datasets import Dataset
-from digitnet.evaluation import outputs
+from digitnet.evaluation import check, outputs
 from digitnet.losses import one_hot
 from digitnet.model import Model
 
@@ -18,7 +18,12 @@ def calibrate(model: Model, validation: Dataset) -> float:
 
     Returns:
         the temperature, 0.1 to 10; above 1 where the network was too sure of itself.
+
+    Raises:
+        TypeError: that is no model or no data set.
+        ValueError: there are no digits.
     """
+    check(model, validation, "validation")
     z, _ = outputs(model, validation.images)
     target = one_hot(validation.labels)
 

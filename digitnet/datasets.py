@@ -12,11 +12,12 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from digitnet.arrays import Bytes
+from digitnet.checks import choice, generator, number, square_images
 from digitnet.errors import DigitnetError
 from digitnet.ink import SIDE, normalize
 from digitnet.libsvm import is_libsvm, read_libsvm
@@ -31,28 +32,63 @@ LARGEST_IDX = 2**31
 """Bytes; MNIST's largest file has 47 million."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """n digits.
 
+    Example:
+        >>> data = Dataset(np.zeros((60_000, 28, 28), np.uint8), np.zeros(60_000, int))
+        >>> data
+        Dataset(60,000 digits of 28x28)
+        >>> data[:1000]
+        Dataset(1,000 digits of 28x28)
+
     Attributes:
-        images: (n, 28, 28) uint8 grey, ink bright.
-        labels: (n,) uint8, 0 to 9.
+        images: (n, side, side) uint8 grey, ink bright; 28x28 wherever they are read from.
+        labels: (n,) integers 0 to 9, kept as uint8.
         unread: one line for each picture that could not be read and is left out.
+
+    Raises:
+        TypeError: the images are not uint8, or the labels not integers.
+        ValueError: the images are not squares, or the labels not one for each image or not 0 to 9.
     """
 
     images: Bytes
     labels: Bytes
     unread: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        square_images("images", self.images)
+        labels = np.asarray(self.labels)
+        if labels.dtype.kind not in "iu":
+            raise TypeError(f"labels must be integers, not {labels.dtype}; labels.astype(int) converts whole floats")
+        if labels.shape != self.images.shape[:1]:
+            raise ValueError(f"labels must have shape ({len(self.images)},), one for each image, not {labels.shape}")
+        if labels.min(initial=0) < 0 or labels.max(initial=0) >= CLASSES:
+            raise ValueError(f"labels must be 0 to {CLASSES - 1}, not {labels.min()} to {labels.max()}")
+        object.__setattr__(self, "labels", labels.astype(np.uint8, copy=False))
+
+    def __repr__(self) -> str:
+        side, unread = self.images.shape[1], f", {len(self.unread):,} unread" * bool(self.unread)
+        return f"Dataset({len(self):,} digit{'s' * (len(self) != 1)} of {side}x{side}{unread})"
+
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: slice | np.ndarray) -> "Dataset":
+        if not isinstance(index, slice | np.ndarray):
+            raise TypeError(f"a Dataset takes a slice or an array of indices, data[3:4], not {type(index).__name__}")
         return Dataset(self.images[index], self.labels[index])
 
     def split(self, share: float, rng: np.random.Generator) -> tuple["Dataset", "Dataset"]:
-        """Two random parts, the second with ``share`` (0 to 1) of the digits."""
+        """Two random parts, the second with ``share`` (0 to 1) of the digits.
+
+        Raises:
+            TypeError: ``share`` is not a number, or ``rng`` not a generator.
+            ValueError: ``share`` is out of range.
+        """
+        number("share", share)
+        generator(rng)
         order = rng.permutation(len(self))
         held_out = round(len(self) * share)
         return self[np.sort(order[held_out:])], self[np.sort(order[:held_out])]
@@ -75,8 +111,10 @@ def read_dataset(source: str | os.PathLike[str], part: Part = "train") -> Datase
         part: which half of MNIST; the other kinds are one part.
 
     Raises:
+        ValueError: an unknown part.
         DigitnetError: no such data there, or it is damaged.
     """
+    choice("part", part, get_args(Part))
     path = Path(source)
     if path.is_file():
         return _read_text(path)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from digitnet.arrays import Bytes, Floats
+from digitnet.checks import instance
 from digitnet.datasets import Dataset
 from digitnet.ink import binarize
 from digitnet.losses import CLASSES, one_hot
@@ -16,9 +17,13 @@ BINS = 15
 """Of confidence, for calibration."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """Answers to n digits and what follows from them.
+
+    Example:
+        >>> Evaluation(np.array([3, 5]), np.array([3, 6]), np.array([0.9, 0.6]), total_loss=1.25)
+        Evaluation(accuracy 50.00%, 1 of 2 digits wrong, mean loss 0.6250)
 
     Attributes:
         labels: (n,) the truth.
@@ -31,6 +36,10 @@ class Evaluation:
     digits: np.ndarray
     confidences: np.ndarray
     total_loss: float
+
+    def __repr__(self) -> str:
+        wrong = f"{len(self.errors):,} of {len(self.labels):,} digits wrong"
+        return f"Evaluation(accuracy {self.accuracy:.2%}, {wrong}, mean loss {self.loss:.4f})"
 
     @property
     def errors(self) -> np.ndarray:
@@ -109,8 +118,27 @@ def outputs(model: Model, images: Bytes) -> tuple[Floats, np.ndarray]:
     return np.concatenate(zs, axis=1), np.concatenate(inked)
 
 
+def check(model: Model, digits: Dataset, name: str) -> None:
+    """Check what is to be trained or measured, and on which digits.
+
+    Raises:
+        TypeError: that is no model or no data set.
+        ValueError: there are no digits.
+    """
+    instance("model", model, Model, "Model(network) or load(path) makes one")
+    instance(name, digits, Dataset, "read_dataset(path) or Dataset(images, labels) makes one")
+    if not len(digits):
+        raise ValueError(f"{name} has no digits")
+
+
 def evaluate(model: Model, dataset: Dataset) -> Evaluation:
-    """Read every digit of a data set that is not empty."""
+    """Read every digit of a data set.
+
+    Raises:
+        TypeError: that is no model or no data set.
+        ValueError: there are no digits.
+    """
+    check(model, dataset, "dataset")
     z, inked = outputs(model, dataset.images)
     y = model.network.loss.output(z)
     total = float(model.network.loss.value(z, one_hot(dataset.labels)).sum(dtype=np.float64))

@@ -6,11 +6,13 @@ Distortions act on the grey. ``binarize`` turns grey into the vector of ink (1) 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 import numpy as np
 from PIL import Image
 
 from digitnet.arrays import Bytes, alike, apart
+from digitnet.checks import choice, instance, integer, square_images
 from digitnet.digit import largest_piece_and_its_neighbours, thicken, without_frame
 from digitnet.paper import (
     FAINTEST,
@@ -43,6 +45,7 @@ class Ink:
         threshold: the grey level, 0 to 254, above which a pixel is ink.
 
     Raises:
+        TypeError: a setting is not a whole number.
         ValueError: a setting is out of its range.
     """
 
@@ -50,8 +53,8 @@ class Ink:
     threshold: int = field(default=127, metadata={"help": "grey level, 0 to 254, above which a pixel is ink"})
 
     def __post_init__(self) -> None:
-        if self.side < 1 or not 0 <= self.threshold <= 254:
-            raise ValueError("side is at least 1 and threshold between 0 and 254")
+        object.__setattr__(self, "side", integer("side", self.side, 1))
+        object.__setattr__(self, "threshold", integer("threshold", self.threshold, 0, 254))
 
 
 def normalize(picture: Image.Image, polarity: Polarity = "auto") -> Bytes:
@@ -61,8 +64,12 @@ def normalize(picture: Image.Image, polarity: Polarity = "auto") -> Bytes:
     mass of the ink is the centre of the field (LeCun et al. 1998, section III.A).
 
     Raises:
+        TypeError: it is not a Pillow image.
+        ValueError: an unknown polarity.
         OSError: the picture's pixels cannot be decoded.
     """
+    advice = "PIL.Image.open(path) or PIL.Image.fromarray(array) makes one"
+    instance("picture", picture, Image.Image, advice)
     normalized: Bytes = normalize_all([small_grey(picture)], polarity)[0]
     return normalized
 
@@ -87,6 +94,7 @@ def stages(greys: Sequence[Image.Image], polarity: Polarity = "auto") -> Iterato
 
     Where there is no ink, there are no pixels from "digit" to "thick".
     """
+    choice("polarity", polarity, get_args(Polarity))
     grey = pixels(greys)
     yield "grey", grey
     strength = alike(lambda stack: apart(strength_of(stack, polarity)), grey)
@@ -168,10 +176,16 @@ def binarize(grey: Bytes, ink: Ink) -> Bytes:
     """Normalized pictures (n, 28, 28) uint8 -> ink vectors (n, side * side) uint8 of 0 and 1.
 
     Where the vector's side is another than the picture's, it is made from the grey, before that loses its levels.
+
+    Raises:
+        TypeError: ``grey`` is not an array of uint8, or ``ink`` not an Ink.
+        ValueError: ``grey`` does not have that shape.
     """
+    square_images("grey", grey)
+    instance("ink", ink, Ink, "Ink() has MNIST's side and the usual threshold")
     if ink.side != grey.shape[1]:
         resize = resizing(grey.shape[1], ink.side, Image.Resampling.BILINEAR)
         levels: np.ndarray = resize @ grey.astype(np.float32) @ resize.T
     else:
         levels = grey
-    return (levels > ink.threshold).reshape(len(grey), -1).view(np.uint8)
+    return (levels > ink.threshold).reshape(len(grey), ink.side**2).view(np.uint8)

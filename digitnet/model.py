@@ -3,12 +3,21 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from digitnet.checks import instance
 from digitnet.ink import Ink
+from digitnet.losses import CLASSES
 from digitnet.network import Network
+
+LONGEST = 40
+"""Characters of the structure that ``repr`` shows."""
 
 
 class Model:
     """What is trained, saved, loaded and read with.
+
+    Example:
+        >>> Model(Network((784, 100, 10)))
+        Model(784-100-10 relu, 79,510 parameters, 0 epochs)
 
     Args:
         network: its input is a square of ink.
@@ -17,7 +26,8 @@ class Model:
         history: for each epoch, numbers by name, the same names in each.
 
     Raises:
-        ValueError: the network's input is no square, or not that of ``ink``.
+        TypeError: that is no network or no ink.
+        ValueError: the network's input is no square, or not that of ``ink``, or it has not ten outputs.
     """
 
     def __init__(
@@ -27,10 +37,23 @@ class Model:
         record: Mapping[str, str | int | float | None] | None = None,
         history: Sequence[Mapping[str, float]] = (),
     ) -> None:
-        inputs = network.sizes[0]
+        instance("network", network, Network, "Network((784, 100, 10)) makes one")
+        if ink is not None:
+            instance("ink", ink, Ink, "Ink(threshold=127) makes one")
+        inputs, outputs = network.sizes[0], network.sizes[-1]
         self.network = network
         self.ink = ink or Ink(side=math.isqrt(inputs))
         self.record = dict(record or {})
         self.history = list(history)
         if self.ink.side**2 != inputs:
             raise ValueError(f"a network of {inputs} inputs does not see {self.ink.side}x{self.ink.side} pixels")
+        if outputs != CLASSES:
+            raise ValueError(f"a network of {outputs} outputs does not tell {CLASSES} digits apart")
+
+    def __repr__(self) -> str:
+        network, epochs = self.network, len(self.history)
+        chain = "-".join(network.structure)
+        if len(chain) > LONGEST:
+            chain = f"{chain[: LONGEST // 2]}...{chain[-LONGEST // 2 :]}"
+        size = f"{network.parameters.size:,} parameters"
+        return f"Model({chain} {network.activation}, {size}, {epochs} epoch{'s' * (epochs != 1)})"

@@ -11,6 +11,7 @@ import numpy as np
 
 from digitnet.activations import ACTIVATIONS
 from digitnet.arrays import Floats
+from digitnet.checks import choice, generator
 from digitnet.losses import LOSSES
 from digitnet.structure import build
 
@@ -37,6 +38,7 @@ class Network:
         parameters: flat, taken as they are instead of drawing; float64 checks gradients.
 
     Raises:
+        TypeError: the structure is not a sequence of whole numbers and strings, or something else has a wrong type.
         ValueError: no such structure, an unknown name, or not the right number of parameters.
     """
 
@@ -49,10 +51,20 @@ class Network:
         rng: np.random.Generator | None = None,
         parameters: Floats | None = None,
     ) -> None:
+        if isinstance(structure, str | bytes) or not isinstance(structure, Sequence | np.ndarray):
+            raise TypeError(f"structure must be a sequence such as (784, 100, 10), not {type(structure).__name__}")
+        for part in structure:
+            if not isinstance(part, str | int | np.integer):
+                kind = type(part).__name__
+                raise TypeError(f"a layer must be a whole number or a string such as '20x5x5', not {kind} {part!r}")
         if len(structure) < 2:
             raise ValueError(f"a network needs at least an input and an output: {structure}")
-        if activation not in ACTIVATIONS or loss not in LOSSES:
-            raise ValueError(f"unknown activation {activation!r} or loss {loss!r}")
+        choice("activation", activation, ACTIVATIONS)
+        choice("loss", loss, LOSSES)
+        if parameters is not None and (not isinstance(parameters, np.ndarray) or parameters.dtype.kind != "f"):
+            raise TypeError("parameters must be an array of floats, flat, as long as those of the network")
+        if rng is not None:
+            generator(rng)
         self.structure = tuple(map(str, structure))
         self.activation, self.loss_name, self.loss = activation, loss, LOSSES[loss]
         self.layers = build(self.structure, activation)
@@ -99,13 +111,25 @@ class Network:
         return [flat[end - layer.size : end] for layer, end in zip(self.layers, ends, strict=True)]
 
     def forward(self, x: Floats) -> Floats:
-        """x (inputs, n) -> z (classes, n), what the output activation is yet to be applied to."""
+        """x (inputs, n) -> z (classes, n), what the output activation is yet to be applied to.
+
+        Raises:
+            TypeError: x is not an array.
+            ValueError: x does not have that shape.
+        """
+        if not isinstance(x, np.ndarray):
+            raise TypeError(f"x must be an array, not {type(x).__name__}")
+        if x.ndim != 2 or len(x) != self.sizes[0]:
+            raise ValueError(
+                f"x must have shape ({self.sizes[0]}, n), one column per image, not {x.shape}; "
+                "x.T turns rows into columns, x.reshape(-1, 1) makes one"
+            )
         for layer in self.layers:
             x, _ = layer.forward(x)
         return x
 
     def __call__(self, x: Floats) -> Floats:
-        """x (inputs, n) -> y (classes, n), each the confidence of one class."""
+        """x (inputs, n) -> y (classes, n), each the confidence of one class; raises what :meth:`forward` does."""
         return self.loss.output(self.forward(x))
 
     def backpropagate(self, x: Floats, target: Floats, gradient: Floats) -> float:

@@ -9,9 +9,10 @@ import numpy as np
 
 from digitnet.arrays import Floats
 from digitnet.augment import DISTORTIONS, distort
+from digitnet.checks import choice, generator, instance, integer, number
 from digitnet.datasets import Dataset
 from digitnet.errors import DigitnetError
-from digitnet.evaluation import evaluate
+from digitnet.evaluation import check, evaluate
 from digitnet.habits import with_habits
 from digitnet.ink import SIDE, binarize
 from digitnet.losses import CLASSES, one_hot
@@ -31,6 +32,7 @@ class Settings:
     """How to descend.
 
     Raises:
+        TypeError: a setting is not a number where it must be one.
         ValueError: a setting is out of its range.
     """
 
@@ -54,24 +56,18 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
-            raise ValueError("epochs and batch_size are at least 1")
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"unknown optimizer {self.optimizer!r}")
-        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
-            raise ValueError("learning_rate is a number above 0")
-        if self.early_stop is not None and self.early_stop < 1:
-            raise ValueError("early_stop is at least 1")
-        if not 0 <= self.warmup <= 1:
-            raise ValueError("warmup is between 0 and 1")
-        if self.distortions not in DISTORTIONS:
-            raise ValueError(f"distortions are {', '.join(DISTORTIONS)}, not {self.distortions!r}")
-        if not 0 <= self.habits <= 1:
-            raise ValueError("habits is between 0 and 1")
-        if not 0 <= self.nonsense <= 1:
-            raise ValueError("nonsense is between 0 and 1")
-        if not 0 <= self.shared <= 1:
-            raise ValueError("shared is between 0 and 1")
+        choice("optimizer", self.optimizer, OPTIMIZERS)
+        choice("distortions", self.distortions, DISTORTIONS)
+        numbers: dict[str, float] = {name: integer(name, getattr(self, name), 1) for name in ("epochs", "batch_size")}
+        if self.early_stop is not None:
+            numbers["early_stop"] = integer("early_stop", self.early_stop, 1)
+        if self.learning_rate is not None:
+            rate = numbers["learning_rate"] = number("learning_rate", self.learning_rate, 0, math.inf)
+            if not 0 < rate < math.inf:
+                raise ValueError(f"learning_rate must be above 0 and finite, not {rate}")
+        numbers |= {name: number(name, getattr(self, name)) for name in ("warmup", "habits", "nonsense", "shared")}
+        for name, value in numbers.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True)
@@ -108,8 +104,14 @@ def fit(
     rng: np.random.Generator | None = None,
     progress: Callable[[int], object] = lambda pictures: None,
 ) -> Iterator[Epoch]:
-    """Train a model in place; yields after every epoch. See :class:`Training`."""
-    yield from Training(model, settings, rng or np.random.default_rng(0)).epochs(train, validation, progress)
+    """Train a model in place, epoch by epoch: it runs only while it is iterated, and yields after every epoch.
+
+    :func:`digitnet.train` runs by itself, keeps the history and calibrates. For the arguments and what they raise see
+    :class:`Training`.
+    """
+    training = Training(model, settings, np.random.default_rng(0) if rng is None else rng)
+    training.check(train, validation)
+    return training.epochs(train, validation, progress)
 
 
 class Training:
@@ -121,6 +123,7 @@ class Training:
         rng: orders the digits, and whatever else is drawn.
 
     Raises:
+        TypeError: these are other things.
         DigitnetError: settings.shared asks to unfold what cannot be.
 
     Attributes:
@@ -129,6 +132,9 @@ class Training:
     """
 
     def __init__(self, model: Model, settings: Settings, rng: np.random.Generator) -> None:
+        instance("model", model, Model, "Model(network) or load(path) makes one")
+        instance("settings", settings, Settings, "Settings(epochs=5) makes one")
+        generator(rng)
         self.model, self.settings, self.rng = model, settings, rng
         self.peak = settings.learning_rate or OPTIMIZERS[settings.optimizer].default_learning_rate
         self.done = 0
@@ -158,6 +164,20 @@ class Training:
         self.done, self.best_epoch, self.best_accuracy = facts["done"], facts["best_epoch"], facts["best_accuracy"]
         self.rng.bit_generator.state = facts["rng"]
 
+    def check(self, train: Dataset, validation: Dataset | None = None) -> None:
+        """Check the data before a run.
+
+        Raises:
+            TypeError: these are no data sets.
+            ValueError: there are no digits to train on, or none to measure on where ``early_stop`` must.
+        """
+        check(self.model, train, "train")
+        if validation is not None:
+            advice = "data.split(0.1, rng) cuts one off; digitnet.train takes a share, too"
+            instance("validation", validation, Dataset, advice)
+        if self.settings.early_stop and not validation:
+            raise ValueError("early_stop needs validation digits to measure on")
+
     def epochs(
         self,
         train: Dataset,
@@ -172,8 +192,10 @@ class Training:
             progress: called with the number of digits of every mini-batch that is done.
 
         Raises:
+            TypeError, ValueError: see :meth:`check`.
             DivergedError: the loss is infinite or not a number.
         """
+        self.check(train, validation)
         settings, patience = self.settings, self.settings.early_stop or math.inf
         while self.done < settings.epochs and self.done - self.best_epoch < patience:
             if self.done >= settings.shared * settings.epochs and has_convolutions(self.model.network):
@@ -230,13 +252,13 @@ class Training:
 
     def _examples(self, batch: Dataset) -> tuple[Floats, Floats]:
         """What the network gets to see of a mini-batch, and what it should answer: (inputs, n) and (10, n)."""
-        images, target = batch.images, one_hot(batch.labels)
+        vectors, target = binarize(batch.images, self.model.ink), one_hot(batch.labels)
         count = round(self.settings.nonsense * len(batch))
         if count:
             extra = nonsense(count, self.rng)
-            images = np.concatenate([images, extra])
+            vectors = np.concatenate([vectors, binarize(extra, self.model.ink)])
             target = np.concatenate([target, np.full((CLASSES, len(extra)), 1 / CLASSES, np.float32)], axis=1)
-        return columns(binarize(images, self.model.ink)), target
+        return columns(vectors), target
 
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):

@@ -28,7 +28,7 @@ FLOORS = [
     ["digit"],
     ["paper", "components"],
     ["activations"],
-    ["arrays", "errors"],
+    ["arrays", "checks", "errors"],
 ]
 """From the top of the house to its cellar; a module imports only from floors below its own."""
 HOMES = {

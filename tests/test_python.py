@@ -3,15 +3,20 @@
 import copy
 import multiprocessing
 import pickle
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from digitnet import Dataset, Model, Network, Settings, fit, save
+import digitnet
+from digitnet import Dataset, Ink, Model, Network, Settings, binarize, evaluate, fit, load, save
+from digitnet.calibration import calibrate
 from digitnet.training import Training
 
 SHORT = Settings(epochs=2, batch_size=64)
@@ -117,3 +122,129 @@ def test_threads_train_copies(digits: Dataset) -> None:
     with ThreadPoolExecutor(4) as pool:
         results = list(pool.map(lambda each: trained(each, digits[:300]), copies))
     assert results == [trained(model, digits[:300])] * 4
+
+
+# --- wrong arguments
+
+IMAGES = np.zeros((100, 28, 28), np.uint8)
+DATA = Dataset(IMAGES, np.zeros(100, int))
+MODEL = Model(Network((784, 10)))
+DEEP = Model(Network((784, *[128] * 20, 10)))
+RNG = np.random.default_rng(1)
+NAMES = {name: getattr(digitnet, name) for name in digitnet.__all__} | {"Image": Image, "calibrate": calibrate}
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        ("Dataset(IMAGES, DATA.labels[:50])", ValueError, r"labels must have shape \(100,\), .*not \(50,\)"),
+        ("Dataset(IMAGES / 255, DATA.labels)", TypeError, "images must be a uint8 array .*not float64"),
+        ("Dataset(IMAGES.tolist(), DATA.labels)", TypeError, "images must be a uint8 array .*not list"),
+        ("Dataset(IMAGES.reshape(100, 784), DATA.labels)", ValueError, r"shape \(n, side, side\), .*\(100, 784\)"),
+        ("Dataset(IMAGES[:, :20], DATA.labels)", ValueError, r"not \(100, 20, 28\)"),
+        ("Dataset(IMAGES, DATA.labels + 10)", ValueError, "labels must be 0 to 9, not 10 to 10"),
+        ("Dataset(IMAGES, DATA.labels.astype(int) - 1)", ValueError, "labels must be 0 to 9, not -1 to -1"),
+        ("Dataset(IMAGES, DATA.labels / 1)", TypeError, "labels must be integers, not float64"),
+        ('Dataset(IMAGES, ["7"] * 100)', TypeError, "labels must be integers, not <U1"),
+        ("DATA[0]", TypeError, "slice or an array of indices, .*not int"),
+        ("DATA.split(20, RNG)", ValueError, "share must be between 0 and 1, not 20"),
+        ("DATA.split(0.1, 1)", TypeError, "rng must be of type Generator, not int; .*default_rng"),
+        ('read_dataset("data", "tset")', ValueError, "part must be one of train, test, not 'tset'"),
+        ('Network("784,10")', TypeError, r"structure must be a sequence such as \(784, 100, 10\), not str"),
+        ("Network(784)", TypeError, "structure must be a sequence .*not int"),
+        ("Network((784.0, 10))", TypeError, "a layer must be a whole number or a string .*not float 784.0"),
+        ('Network((784, 10), activation="gelu")', ValueError, "activation must be one of relu, "),
+        ('Network((784, 10), loss="mse")', ValueError, "loss must be one of cross-entropy, square"),
+        ("Network((784, 10), rng=0)", TypeError, "rng must be of type Generator, not int"),
+        ("Network((784, 10), parameters=[0.0] * 7850)", TypeError, "parameters must be an array of floats"),
+        ("MODEL.network(np.zeros((5, 784)))", ValueError, r"\(784, n\), one column per image, not \(5, 784\)"),
+        ("MODEL.network(np.zeros(784))", ValueError, r"not \(784,\)"),
+        ("MODEL.network([[0.0]] * 784)", TypeError, "x must be an array, not list"),
+        ("Model((784, 10))", TypeError, "network must be of type Network, not tuple"),
+        ("Model(MODEL.network, 28)", TypeError, "ink must be of type Ink, not int"),
+        ("Model(Network((784, 5)))", ValueError, "5 outputs does not tell 10 digits apart"),
+        ("Settings(epochs=2.5)", TypeError, "epochs must be a whole number, not float"),
+        ('Settings(epochs="3")', TypeError, "epochs must be a whole number, not str"),
+        ("Settings(batch_size=True)", TypeError, "batch_size must be a whole number, not bool"),
+        ("Settings(early_stop=0)", ValueError, "early_stop must be at least 1, not 0"),
+        ('Settings(warmup="long")', TypeError, "warmup must be a number, not str"),
+        ("Settings(learning_rate=np.inf)", ValueError, "learning_rate must be above 0 and finite, not inf"),
+        ('Settings(optimizer="sgd")', ValueError, "optimizer must be one of gradient-descent, "),
+        ('Settings(distortions="mild")', ValueError, "distortions must be one of none, light, "),
+        ('Ink(side="28")', TypeError, "side must be a whole number, not str"),
+        ("Ink(threshold=0.5)", TypeError, "threshold must be a whole number, not float"),
+        ("fit(MODEL, IMAGES)", TypeError, "train must be of type Dataset, not ndarray; read_dataset"),
+        ("fit(MODEL, DATA[:0])", ValueError, "train has no digits"),
+        ("fit(MODEL.network, DATA)", TypeError, r"model must be of type Model, not Network; Model\(network\)"),
+        ("fit(MODEL, DATA, 0.1)", TypeError, "validation must be of type Dataset, not float; data.split"),
+        ("fit(MODEL, DATA, settings={})", TypeError, "settings must be of type Settings, not dict"),
+        ("fit(MODEL, DATA, rng=0)", TypeError, "rng must be of type Generator, not int"),
+        ("fit(MODEL, DATA, settings=Settings(early_stop=2))", ValueError, "early_stop needs validation digits"),
+        ('evaluate("models/pretrained.h5", DATA)', TypeError, r"model must be of type Model, not str; .*load"),
+        ("evaluate(MODEL, IMAGES)", TypeError, "dataset must be of type Dataset, not ndarray"),
+        ("evaluate(MODEL, DATA[:0])", ValueError, "dataset has no digits"),
+        ("calibrate(MODEL, IMAGES)", TypeError, "validation must be of type Dataset, not ndarray"),
+        ("calibrate(MODEL, DATA[:0])", ValueError, "validation has no digits"),
+        ("binarize(IMAGES[0], Ink())", ValueError, r"grey must have shape \(n, side, side\), not \(28, 28\)"),
+        ("binarize(IMAGES / 255, Ink())", TypeError, "grey must be a uint8 array .*not float64"),
+        ("binarize(IMAGES, 28)", TypeError, "ink must be of type Ink, not int"),
+        ('normalize("examples/7.png")', TypeError, r"must be of type Image, not str; PIL.Image.open\(path\)"),
+        ("normalize(IMAGES[0])", TypeError, "not ndarray; .*fromarray"),
+        ('normalize(Image.new("L", (9, 9)), "drak")', ValueError, "polarity must be one of auto"),
+    ],
+)  # fmt: skip
+def test_a_wrong_argument_is_one_line(call: str, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words) as caught:
+        eval(call, {**globals(), **NAMES})
+    assert caught.type is error
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_of_any_integers_become_uint8(digits: Dataset) -> None:
+    for labels in (digits.labels.astype(np.int64), digits.labels.astype(">u4"), digits.labels.tolist()):
+        data = Dataset(digits.images, labels)  # type: ignore[arg-type]
+        assert data.labels.dtype == np.uint8
+        assert data.sha256 == digits.sha256
+
+
+def test_numbers_of_numpy_are_kept_as_those_of_python(tmp_path: Path) -> None:
+    """JSON in the model file knows no others."""
+    settings = Settings(epochs=np.int64(3), learning_rate=np.float32(0.5), warmup=np.float64(0), habits=1)  # type: ignore[arg-type]
+    model = Model(Network((784, 10)), Ink(threshold=np.uint8(100)), record=asdict(settings))  # type: ignore[arg-type]
+    save(model, tmp_path / "model.h5")
+    assert load(tmp_path / "model.h5").record == asdict(settings)
+    assert type(settings.habits) is float
+
+
+def test_no_images_are_no_vectors() -> None:
+    assert binarize(IMAGES[:0], Ink()).shape == (0, 784)
+
+
+def test_non_digits_of_another_side(digits: Dataset) -> None:
+    settings = Settings(epochs=1, nonsense=0.5)
+    (epoch,) = fit(Model(Network((56 * 56, 10))), digits[:200], settings=settings)
+    assert np.isfinite(epoch.loss)
+
+
+def test_data_can_be_compared() -> None:
+    assert DATA == DATA
+    assert Dataset(IMAGES, DATA.labels) != DATA
+
+
+# --- in a notebook
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        (Dataset(IMAGES[:1], DATA.labels[:1], ("a.png: damaged",)), r"Dataset\(1 digit of 28x28, 1 unread\)"),
+        (DATA[:0], r"Dataset\(0 digits of 28x28\)"),
+        (DEEP, r"Model\(784-128-.*\.\.\..*-128-10 relu, 415,498 parameters, 0 epochs\)"),
+        (Model(Network((784, 10), activation="sigmoid"), history=[{"loss": 1}]), "1 epoch"),
+        (evaluate(MODEL, DATA), r"Evaluation\(accuracy 0.00%, 100 of 100 digits wrong, mean loss 2\.\d{4}\)"),
+    ],
+)  # fmt: skip
+def test_what_is_shown_fits_on_a_line(what: object, words: str) -> None:
+    assert re.search(words, repr(what))
+    assert len(repr(what)) < 100
+    assert "\n" not in repr(what)
