@@ -2,9 +2,9 @@
 
 Five lines build, train, keep and use one (after ``digitnet fetch``)::
 
-    from digitnet import Model, Network, Recognizer, Settings, fit, load, read_dataset, save
+    from digitnet import Model, Network, Recognizer, Settings, load, read_dataset, save, train
     model = Model(Network((784, 100, 10)))
-    epochs = list(fit(model, read_dataset("data", "train"), settings=Settings(epochs=5)))
+    history = train(model, read_dataset("data", "train"), settings=Settings(epochs=5))
     save(model, "mine.h5")
     print(Recognizer(load("mine.h5")).read("my_digit.png").digit)
 """
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from digitnet.modelfile import load, save
     from digitnet.network import Network
     from digitnet.recognizer import Prediction, Recognizer
+    from digitnet.session import train
     from digitnet.training import Epoch, Settings, fit
 
 _HOMES = {
@@ -42,6 +43,7 @@ _HOMES = {
     "normalize": "ink",
     "read_dataset": "datasets",
     "save": "modelfile",
+    "train": "session",
 }
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "normalize",
     "read_dataset",
     "save",
+    "train",
 ]
 
 

@@ -8,6 +8,8 @@ from digitnet.ink import Ink
 from digitnet.losses import CLASSES
 from digitnet.network import Network
 
+Fact = str | int | float | None
+"""What a record holds of each setting or fact."""
 LONGEST = 40
 """Characters of the structure that ``repr`` shows."""
 
@@ -34,7 +36,7 @@ class Model:
         self,
         network: Network,
         ink: Ink | None = None,
-        record: Mapping[str, str | int | float | None] | None = None,
+        record: Mapping[str, Fact] | None = None,
         history: Sequence[Mapping[str, float]] = (),
     ) -> None:
         instance("network", network, Network, "Network((784, 100, 10)) makes one")
@@ -44,7 +46,7 @@ class Model:
         self.network = network
         self.ink = ink or Ink(side=math.isqrt(inputs))
         self.record = dict(record or {})
-        self.history = list(history)
+        self.history = [dict(row) for row in history]
         if self.ink.side**2 != inputs:
             raise ValueError(f"a network of {inputs} inputs does not see {self.ink.side}x{self.ink.side} pixels")
         if outputs != CLASSES:

