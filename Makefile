@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format test-interop fuzz dist figures bench ablation grid best pretrained lecture hooks clean
+.PHONY: help demo test lint format test-interop fuzz dist figures bench threads ablation grid best pretrained lecture hooks clean
 
 help:  ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,9 @@ lecture: $(VENV)/.installed  ## train the nets that the lecture speaks of, from 
 bench: $(VENV)/.bench  ## time training against PyTorch and scikit-learn, and reading against Pillow (20 minutes; installs them)
 	$(BIN)/digitnet fetch
 	$(BIN)/python -m benchmarks.engine
+
+threads: $(VENV)/.installed  ## what threads cost a server: images per second of one recognizer and several threads (1 minute)
+	$(BIN)/python -m benchmarks.threads
 
 ablation: $(VENV)/.installed  ## what each step from picture to ink brings on labelled pictures, PHOTOS=folder
 	$(BIN)/digitnet fetch
