@@ -24,9 +24,10 @@ def train(
 ) -> list[dict[str, float]]:
     """Train a model in place and calibrate its confidence; :func:`digitnet.fit` yields after every epoch instead.
 
-    With a network drawn by ``np.random.default_rng(seed).spawn(4)[1]``, the same bytes come out of
-    :func:`digitnet.save` as out of ``digitnet train`` with the same seed, settings and data. Called again, it goes on
-    with the same model. Ctrl-C leaves the model as it is in the midst of an epoch, not calibrated.
+    With a network drawn by ``np.random.default_rng(seed).spawn(4)[1]``, :func:`digitnet.save` writes the bytes that
+    ``digitnet train`` writes with the same seed, settings and data, on the same machine and with as many threads.
+    Called again, it goes on with the same model. Ctrl-C leaves the model as it is in the middle of an epoch, not
+    calibrated.
 
     Args:
         model: gets new parameters, its history another entry for each epoch, its record the settings and facts.
