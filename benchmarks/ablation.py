@@ -27,7 +27,7 @@ OFF: dict[str, Callable[..., object]] = {
     "without_grain": lambda grey: grey,
     "even_light": lambda grey, reach: np.uint8(np.median(grey)) - np.minimum(grey, np.uint8(np.median(grey))),
     "without_frame": lambda strength, threshold: strength,
-    "largest_piece_and_its_neighbours": lambda strength, threshold: strength,
+    "largest_piece_and_its_neighbours": lambda strength, threshold: (strength, np.zeros(strength.shape[2], bool)),
     "stretch": lambda strength, threshold: np.where(strength > threshold, 255, 0).astype(np.uint8),
     "thicken": apart,
     "centre": lambda box: [

@@ -1,7 +1,7 @@
 """Names for the array types that pass between modules, and how their memory is kept."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,24 +21,26 @@ FEW = 16
 """Pictures of which a stack takes longer than each by itself: NumPy's innermost loops run over them."""
 
 
-def alike(step: Callable[[Bytes], Iterable[Bytes]], pictures: Sequence[Bytes]) -> list[Bytes]:
+Result = TypeVar("Result")
+
+
+def alike(step: Callable[[Bytes], Iterable[Result]], pictures: Sequence[Bytes]) -> list[Result]:
     """Apply a step to pictures (height, width) of any sizes, those of one size together in stacks (height, width, n).
 
-    The step returns a picture for each of its stack, and so does this for each of ``pictures``, in their order.
+    The step returns a result for each of its stack, and so does this for each of ``pictures``, in their order.
     """
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for index, picture in enumerate(pictures):
         by_shape.setdefault(picture.shape, []).append(index)
-    results: list[Bytes] = list(pictures)
+    results: dict[int, Result] = {}
     for (height, width), indices in by_shape.items():
         most = STACK // max(height * width, 1)
         most = most if most > FEW else 1
         for start in range(0, len(indices), most):
             chosen = indices[start : start + most]
             stack = np.ascontiguousarray(np.array([pictures[i] for i in chosen]).transpose(1, 2, 0))
-            for i, result in zip(chosen, step(stack), strict=True):
-                results[i] = result
-    return results
+            results |= zip(chosen, step(stack), strict=True)
+    return [results[i] for i in range(len(pictures))]
 
 
 def apart(stack: Bytes) -> list[Bytes]:

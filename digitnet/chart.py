@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from digitnet.files import replacing
+from digitnet.files import writing
 
 Point = tuple[float, float]
 
@@ -21,13 +21,13 @@ def save_chart(path: Path, points: Sequence[Point], chosen: Sequence[Point], nam
     """Write a PNG: all points grey, the chosen ones black with steps from one to the next.
 
     Args:
-        path: whole or not at all.
+        path: a file, whole or not at all, or a stream.
         points: at least one; both numbers above 0.
         chosen: some of them.
         names: of the axes, across and up.
 
     Raises:
-        DigitnetError, OSError: see :func:`digitnet.files.replacing`.
+        DigitnetError, OSError: see :func:`digitnet.files.writing`.
     """
     picture = Image.new("L", (WIDTH, HEIGHT), 255)
     draw = ImageDraw.Draw(picture)
@@ -58,7 +58,7 @@ def save_chart(path: Path, points: Sequence[Point], chosen: Sequence[Point], nam
     for shade, some in ((GREY, points), (BLACK, chosen)):
         for x, y in map(place, some):
             draw.circle((x, y), 4 * SCALE, shade)
-    with replacing(path) as file:
+    with writing(path) as file:
         picture.resize((WIDTH // SCALE, HEIGHT // SCALE), Image.Resampling.BOX).save(file, "PNG")
 
 

@@ -3,13 +3,15 @@
 IDX, CSV and LibSVM data are 28x28 grey already; pictures in folders go through ``ink.normalize``, as in prediction.
 """
 
+import csv
 import gzip
 import hashlib
 import math
 import os
+import re
 import struct
-import warnings
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -19,15 +21,15 @@ import numpy as np
 from digitnet.arrays import Bytes
 from digitnet.checks import choice, generator, number, square_images
 from digitnet.errors import DigitnetError
-from digitnet.ink import SIDE, normalize
+from digitnet.ink import SIDE, normalize_all
 from digitnet.libsvm import is_libsvm, read_libsvm
 from digitnet.losses import CLASSES
-from digitnet.paper import LARGEST
-from digitnet.pictures import list_folder, open_picture
+from digitnet.pictures import list_folder, open_pages
 
 Part = Literal["train", "test"]
 IDX_PREFIX: dict[Part, str] = {"train": "train", "test": "t10k"}
 IMAGES_MAGIC, LABELS_MAGIC = 2051, 2049
+DIGITS = [str(digit) for digit in range(CLASSES)]
 LARGEST_IDX = 2**31
 """Bytes; MNIST's largest file has 47 million."""
 
@@ -106,8 +108,9 @@ def read_dataset(source: str | os.PathLike[str], part: Part = "train") -> Datase
 
     Args:
         source: a directory of IDX files in MNIST's own layout (gzipped or not), a folder with sub-folders 0 to 9
-            of pictures, a CSV of label and 784 grey levels (Kaggle's train.csv, with a header or without), or a
-            file in LibSVM's sparse format.
+            of pictures, a CSV of label and 784 grey levels (Kaggle's train.csv, with a header or without), a CSV or
+            TSV of pictures and labels (with a header that names the columns ``file`` or ``path``, and ``label``;
+            paths start at its own folder), or a file in LibSVM's sparse format.
         part: which half of MNIST; the other kinds are one part.
 
     Raises:
@@ -119,15 +122,14 @@ def read_dataset(source: str | os.PathLike[str], part: Part = "train") -> Datase
     if path.is_file():
         return _read_text(path)
     if not path.is_dir():
-        raise DigitnetError(f"{path}: no such file or folder; name IDX files' folder, labelled pictures, CSV or LibSVM")
+        raise DigitnetError(
+            f"{path}: no such file or folder; name IDX files' folder, labelled pictures, CSV, TSV or LibSVM"
+        )
     if has_idx(path):
         return _read_idx(path, part)
     if any((path / str(digit)).is_dir() for digit in range(CLASSES)):
         return _read_folder(path)
-    raise DigitnetError(
-        f"{path}: neither MNIST's IDX files nor sub-folders 0 to 9 of pictures in it; "
-        f"'digitnet fetch --data-dir {path}' puts MNIST there"
-    )
+    raise DigitnetError(f"{path}: neither MNIST's IDX files nor sub-folders 0 to 9 of pictures in it")
 
 
 def mix(few: Dataset, many: Dataset, share: float = 0.2) -> Dataset:
@@ -197,8 +199,15 @@ def _read_text(path: Path) -> Dataset:
     try:
         if is_libsvm(path):
             return Dataset(*read_libsvm(path))
-    except UnicodeDecodeError as error:
-        raise DigitnetError(f"{path}: neither CSV nor LibSVM, for it is no text ({error})") from None
+        with open(path, encoding="utf-8-sig", newline="") as file:  # with a byte order mark or without
+            first = file.readline()
+            file.seek(0)
+            table = csv.DictReader(file, delimiter="\t" if "\t" in first else ",")
+            for name in ("file", "path"):
+                if {name, "label"} <= {*(table.fieldnames or ())}:
+                    return _read_pictures(path, [(path.parent / (row[name] or ""), row["label"]) for row in table])
+    except (UnicodeDecodeError, csv.Error):
+        raise DigitnetError(f"{path}: neither CSV nor LibSVM, for it is no text") from None
     return _read_csv(path)
 
 
@@ -207,11 +216,15 @@ def _read_csv(path: Path) -> Dataset:
     try:
         with open(path, encoding="utf-8-sig") as file:  # with a byte order mark or without
             has_header = any(map(str.isalpha, file.readline().partition(",")[0]))
-            file.seek(0)
-            with warnings.catch_warnings(action="ignore"):  # an empty file is our own error, below
-                table = np.loadtxt(file, np.uint8, delimiter=",", skiprows=int(has_header), ndmin=2, quotechar='"')
-    except ValueError as error:
-        raise DigitnetError(f"{path}: not a CSV of labels and grey levels 0 to 255 ({error})") from None
+            start = file.tell() if has_header else 0
+            file.seek(start)
+            if not any(line.partition("#")[0].strip() for line in file):
+                raise DigitnetError(f"{path}: no digits in it")
+            file.seek(start)
+            table = np.loadtxt(file, np.uint8, delimiter=",", ndmin=2, quotechar='"')
+    except ValueError:
+        problem = _first_problem(path, int(has_header), columns)
+        raise DigitnetError(f"{path}, {problem}: not a CSV of labels and grey levels 0 to 255") from None
     if not table.size:
         raise DigitnetError(f"{path}: no digits in it")
     if table.shape[1] != columns:
@@ -223,17 +236,35 @@ def _read_csv(path: Path) -> Dataset:
     return Dataset(table[:, 1:].reshape(-1, SIDE, SIDE), labels)
 
 
+def _first_problem(path: Path, header: int, columns: int) -> str:
+    """Where a CSV of digits first goes wrong, for NumPy's words are about NumPy."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        for number, row in enumerate(csv.reader(file), start=1):
+            wrong = [cell for cell in row if not re.fullmatch(r"\s*\+?0*(\d{1,2}|1\d\d|2[0-4]\d|25[0-5])\s*", cell)]
+            if number > header and row and (wrong or len(row) != columns):
+                return f"line {number}" + (f", {wrong[0][:40]!r}" if wrong else f", {len(row)} columns, not {columns}")
+    return f"line {header + 1}"
+
+
 def _read_folder(folder: Path) -> Dataset:
+    folders = [(folder / str(digit), str(digit)) for digit in range(CLASSES) if (folder / str(digit)).is_dir()]
+    return _read_pictures(folder, ((path, label) for place, label in folders for path in list_folder(str(place))))
+
+
+def _read_pictures(source: Path, labelled: Iterable[tuple[str | Path, str]]) -> Dataset:
+    """Pictures, a TIFF page by page, with the digit that each shows; whatever cannot be read is left out and named."""
     images, labels, unread = [], [], []
-    for digit in range(CLASSES):
-        if not (folder / str(digit)).is_dir():
+    for path, label in labelled:
+        if label not in DIGITS:
+            unread.append(f"{path}: the label {label!r} is no digit, 0 to 9")
             continue
-        for path in list_folder(str(folder / str(digit))):
-            try:
-                images.append(normalize(open_picture(path, LARGEST)))
-                labels.append(digit)
-            except DigitnetError as error:
-                unread.append(f"{path}: {error}")
+        try:
+            for page in open_pages(path):
+                images.append(normalize_all([page.grey])[0])
+                labels.append(DIGITS.index(label))
+        except DigitnetError as error:
+            unread.append(f"{path}: {error}")
     if not images:
-        raise DigitnetError(f"{folder}: no picture that can be read in its sub-folders 0 to 9")
+        reason = f" ({unread[0]})" if unread else ""
+        raise DigitnetError(f"{source}: no picture that can be read in it{reason}")
     return Dataset(np.stack(images), np.array(labels, np.uint8), tuple(unread))

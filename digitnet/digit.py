@@ -23,6 +23,14 @@ SPECK = 0.03
 """Share of the largest piece's ink below which a piece is dirt."""
 APART = 0.25
 """Gap, as a share of the digit's size, at which a piece no longer belongs to it."""
+TOUCH = 0.02
+"""Gap, as a share of the digit's size, that a pen leaves within a digit."""
+TALL = 0.5
+"""Height, as a share of the tallest one's, from which something beside is another digit."""
+RULED = 1 / 16
+"""Width over height below which an upright stroke is a ruled line, not a 1."""
+CROWD = 100
+"""Pieces from which on a picture is no row of digits."""
 PEN = 2.0 / 20
 """Least stroke width as a share of the digit's longer side; MNIST's pens leave about this."""
 FINE = 80
@@ -98,26 +106,31 @@ def opening(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return local_maximum(~local_maximum(~mask, rows, columns), rows, columns)
 
 
-def largest_piece_and_its_neighbours(strength: Bytes, threshold: np.ndarray) -> Bytes:
-    """Keep the piece with the most ink near the middle, and what is near it and no speck."""
+def largest_piece_and_its_neighbours(strength: Bytes, threshold: np.ndarray) -> tuple[Bytes, np.ndarray]:
+    """Keep the piece with the most ink near the middle, and what is near it and no speck.
+
+    Returns:
+        the ink strengths that are left, and whether a picture seems to hold several digits (n,) bool.
+    """
     height, width, count = strength.shape
     # One below the other, with a row between, so that all pictures' pieces are found at once.
     tall = np.zeros((count, height + 1, width), bool)
     tall[:, :height] = (strength > threshold).transpose(2, 0, 1)
     pieces = components(tall.reshape(-1, width))
     picture = pieces.boxes[:, 0] // (height + 1)
-    away = np.zeros(len(pieces), bool)
+    away, crowded = np.zeros(len(pieces), bool), np.zeros(count, bool)
     for i in np.flatnonzero(np.bincount(picture, minlength=count) > 1):
         own = picture == i
         boxes = pieces.boxes[own] - (i * (height + 1), 0, i * (height + 1), 0)
         away[own] = ~belonging(boxes, pieces.areas[own], height, width)
+        crowded[i] = len(side_by_side(boxes, pieces.areas[own], height, width)) > 1
     dirty = np.flatnonzero(np.bincount(picture[away]))
     if not len(dirty):
-        return strength
+        return strength, crowded
     dirt = pieces.pixels(away).reshape(tall.shape)[dirty, :height].transpose(1, 2, 0)
     strength = strength.copy()
     strength[..., dirty] = np.where(local_maximum(dirt, 1, 1), 0, strength[..., dirty])
-    return strength
+    return strength, crowded
 
 
 def belonging(boxes: np.ndarray, areas: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -126,7 +139,7 @@ def belonging(boxes: np.ndarray, areas: np.ndarray, height: int, width: int) -> 
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     off = np.linalg.norm((centres - middle) / middle, axis=1)
     main = int(np.argmax(areas * np.exp(-np.square(off) * 2)))
-    cut = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == (height, width)).any(axis=1)
+    cut = is_cut(boxes, height, width)
     belongs = np.arange(len(boxes)) == main
     for _ in range(len(boxes)):  # what belongs to it may bring its own neighbours
         top, left = boxes[belongs, :2].min(axis=0)
@@ -139,6 +152,44 @@ def belonging(boxes: np.ndarray, areas: np.ndarray, height: int, width: int) -> 
             break
         belongs = grown
     return np.asarray(belongs)
+
+
+def is_cut(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Which pieces the picture's edge cuts off: (n, 4) boxes -> (n,) bool."""
+    return np.asarray((boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == (height, width)).any(axis=1))
+
+
+def side_by_side(boxes: np.ndarray, areas: np.ndarray, height: int, width: int) -> list[np.ndarray]:
+    """Pieces of one picture that may be a digit each: about as high as each other, whole, and no ruled lines.
+
+    Pieces one above the other, or hardly apart, are taken for strokes of the same digit.
+
+    Args:
+        boxes: (n, 4) top, left, bottom, right of all pieces, at least one.
+        areas: (n,) pixels.
+        height: of the picture.
+        width: of the picture.
+
+    Returns:
+        the indices of the pieces of each.
+    """
+    big = np.flatnonzero(~is_cut(boxes, height, width) & (areas > SPECK * areas.max()))
+    if not 1 < len(big) <= CROWD:
+        return []
+    top, left, bottom, right = boxes[big].T
+    size = np.maximum.outer(bottom - top, bottom - top)
+    across = np.maximum.outer(left, left) - np.minimum.outer(right, right)
+    down = np.maximum.outer(top, top) - np.minimum.outer(bottom, bottom)
+    joined = ((across < 0) & (down < APART * size)) | ((across < TOUCH * size) & (down < 0))
+    for _ in range(len(big).bit_length()):  # what is joined to what is joined to it
+        joined = joined @ joined
+    first = joined.argmax(axis=1)
+    groups = [big[first == number] for number in np.unique(first)]
+    high = [np.ptp(boxes[group][:, [0, 2]]) for group in groups]
+    wide = [np.ptp(boxes[group][:, [1, 3]]) for group in groups]
+    digits = [i for i in range(len(groups)) if wide[i] > RULED * high[i]]
+    tallest = max((high[i] for i in digits), default=0)
+    return [groups[i] for i in digits if high[i] >= TALL * tallest]
 
 
 def thicken(strength: Bytes) -> list[Bytes]:

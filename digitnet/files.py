@@ -1,14 +1,20 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and outputs that are no files."""
 
 import fcntl
 import glob
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedWriter, FileIO
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
 from digitnet.errors import DigitnetError
+
+STDOUT = Path("-")
+"""Stands for standard output where a stream can be written."""
 
 
 @contextmanager
@@ -38,6 +44,56 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO | BufferedWriter]:
+    """Open an output: a file is replaced whole (:func:`replacing`), a stream (:func:`is_stream`) is written.
+
+    Raises:
+        DigitnetError, OSError: as :func:`replacing`.
+    """
+    if not is_stream(path):
+        with replacing(path) as file:
+            yield file
+        return
+    with naming(path), BufferedWriter(open_stream(path)) as stream:
+        yield stream
+
+
+def open_stream(path: Path) -> FileIO:
+    """Open a stream (see :func:`is_stream`) to write to it, without a buffer."""
+    descriptor = _descriptor_of(path)
+    return open(path if descriptor is None else os.dup(descriptor), "wb", buffering=0)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether ``path`` is a pipe, a device, or stands for a stream of this process.
+
+    The latter is ``-``, /dev/stdout, or the very file that stdout was redirected to: to replace that file would lose
+    what else is written there.
+    """
+    return _descriptor_of(path) is not None or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def is_stdout(path: Path | None) -> bool:
+    """Whether what is written to ``path`` goes where standard output goes."""
+    return path is not None and _descriptor_of(path) == 1
+
+
+def _descriptor_of(path: Path) -> int | None:
+    """The descriptor of this process that ``path`` stands for."""
+    if path == STDOUT:
+        return 1
+    if re.fullmatch(r"(/proc/\d+|/dev)/fd", os.path.realpath(path.parent)) and path.name.isdecimal():
+        return int(path.name)
+    with suppress(OSError):
+        there = os.stat(path)
+        for descriptor in (1, 2):
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(descriptor), there):
+                    return descriptor
+    return None
 
 
 @contextmanager
@@ -88,6 +144,39 @@ def exclusive(path: Path) -> BinaryIO:
     return file
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let no other process enter such a block for the same ``path``; a file beside it says so as long as it lasts.
+
+    Raises:
+        DigitnetError: another process is in one.
+        OSError: the folder cannot be written.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    while True:
+        try:
+            file = exclusive(lock)
+        except DigitnetError:
+            raise DigitnetError(f"{path}: another training writes it; wait for its end, or name another file") from None
+        with file:
+            # Whoever had it before may have removed it between our opening and our locking.
+            if lock.exists() and os.path.samestat(os.fstat(file.fileno()), os.stat(lock)):
+                try:
+                    yield
+                finally:
+                    lock.unlink(missing_ok=True)
+                return
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a file to the first of ``path.1``, ``path.2`` and so on that is free, and return its new name."""
+    for number in count(1):
+        other = Path(f"{path}.{number}")
+        if not os.path.lexists(other):
+            break
+    return path.rename(other)
+
+
 def check_writable(path: Path) -> None:
     """Find out before long work whether :func:`replacing` could write ``path``; changes nothing.
 
@@ -97,6 +186,16 @@ def check_writable(path: Path) -> None:
     """
     with suppress(_OnlyCheckingError), replacing(path):
         raise _OnlyCheckingError
+
+
+def check_output(path: Path) -> None:
+    """Find out before long work whether :func:`writing` could write ``path``; a stream is not opened.
+
+    Raises:
+        DigitnetError, OSError: as :func:`check_writable`.
+    """
+    if not is_stream(path):
+        check_writable(path)
 
 
 class _OnlyCheckingError(Exception):

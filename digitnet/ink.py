@@ -4,9 +4,9 @@
 Distortions act on the grey. ``binarize`` turns grey into the vector of ink (1) and no ink (0) that a network sees.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import NamedTuple, get_args
 
 import numpy as np
 from PIL import Image
@@ -19,13 +19,12 @@ from digitnet.paper import (
     Polarity,
     dark_on_light,
     even_light,
-    grey_levels,
     is_blank,
     otsu,
     pixels,
-    reduce,
     resizing,
     scaled,
+    small_grey,
     stretch,
     without_grain,
 )
@@ -76,34 +75,43 @@ def normalize(picture: Image.Image, polarity: Polarity = "auto") -> Bytes:
 
 def normalize_all(greys: Sequence[Image.Image], polarity: Polarity = "auto") -> Bytes:
     """What :func:`normalize` makes of pictures, each already :func:`small_grey`, (n, 28, 28); faster together."""
-    *_, (_, normalized) = stages(greys, polarity)
-    return np.array(normalized, np.uint8).reshape(-1, SIDE, SIDE)  # also if there are none
+    return np.array(stages(greys, polarity).normalized, np.uint8).reshape(-1, SIDE, SIDE)  # also if there are none
 
 
-def small_grey(picture: Image.Image) -> Image.Image:
-    """The luminance of a picture (mode L), not larger than is needed to see its digit.
+class Stages(NamedTuple):
+    """What becomes of pictures step by step, each (height, width) uint8 in a list.
+
+    Attributes:
+        grey: luminance.
+        strength: how much each pixel differs from its paper.
+        digit: what of it is the digit; no pixels where there is no ink, as in the next stage.
+        thick: the same with strokes as wide as a pen's.
+        normalized: 28x28.
+        crowded: whether each seems to hold several digits.
+    """
+
+    grey: list[Bytes]
+    strength: list[Bytes]
+    digit: list[Bytes]
+    thick: list[Bytes]
+    normalized: list[Bytes]
+    crowded: list[bool]
+
+
+def stages(greys: Sequence[Image.Image], polarity: Polarity = "auto") -> Stages:
+    """What :func:`normalize` does, for many pictures, each already :func:`small_grey`; faster together.
 
     Raises:
-        OSError: the picture's pixels cannot be decoded.
-    """
-    return reduce(grey_levels(picture))
-
-
-def stages(greys: Sequence[Image.Image], polarity: Polarity = "auto") -> Iterator[tuple[str, Sequence[Bytes]]]:
-    """What :func:`normalize_all` does, step by step: each stage's name and pictures, the last ones 28x28.
-
-    Where there is no ink, there are no pixels from "digit" to "thick".
+        ValueError: an unknown polarity.
     """
     choice("polarity", polarity, get_args(Polarity))
     grey = pixels(greys)
-    yield "grey", grey
     strength = alike(lambda stack: apart(strength_of(stack, polarity)), grey)
-    yield "strength", strength
-    digits = alike(lambda stack: cut_out(digit_of(stack)), strength)
-    yield "digit", digits
-    thick = alike(thicken, digits)
-    yield "thick", thick
-    yield "normalized", alike(lambda stack: centre(fit_box(stack)), thick)
+    found = alike(digits_of, strength)
+    digit = [crop for crop, _ in found]
+    thick = alike(thicken, digit)
+    normalized = alike(lambda stack: centre(fit_box(stack)), thick)
+    return Stages(grey, strength, digit, thick, normalized, [crowded for _, crowded in found])
 
 
 def strength_of(grey: Bytes, polarity: Polarity, reach: int | None = None) -> Bytes:
@@ -111,15 +119,25 @@ def strength_of(grey: Bytes, polarity: Polarity, reach: int | None = None) -> By
     return even_light(dark_on_light(without_grain(grey), polarity), reach)
 
 
-def digit_of(strength: Bytes) -> Bytes:
-    """Ink strengths without what is not the digit, stretched from 0 to 255; all 0 where there is no ink."""
+def digits_of(strength: Bytes) -> list[tuple[Bytes, bool]]:
+    """The digit of each picture, cut out and stretched from 0 to 255; and whether there seem to be more.
+
+    Where there is no ink there are no pixels.
+    """
     threshold = otsu(strength)
-    for step in (without_frame, largest_piece_and_its_neighbours):
-        before, strength = strength, step(strength, threshold)
-        changed = np.flatnonzero((strength != before).any(axis=0).any(axis=0))
-        if len(changed):
-            threshold[changed] = otsu(strength[..., changed])
-    return np.where(is_blank(strength, threshold), np.uint8(0), stretch(strength, threshold))
+    strength, threshold = _split_again(strength, without_frame(strength, threshold), threshold)
+    kept, crowded = largest_piece_and_its_neighbours(strength, threshold)
+    strength, threshold = _split_again(strength, kept, threshold)
+    digit = np.where(is_blank(strength, threshold), np.uint8(0), stretch(strength, threshold))
+    return list(zip(cut_out(digit), crowded.tolist(), strict=True))
+
+
+def _split_again(before: Bytes, after: Bytes, threshold: np.ndarray) -> tuple[Bytes, np.ndarray]:
+    """What a step has left, and the thresholds, found anew for the pictures that it has changed."""
+    changed = np.flatnonzero((after != before).any(axis=0).any(axis=0))
+    if len(changed):
+        threshold[changed] = otsu(after[..., changed])
+    return after, threshold
 
 
 def cut_out(strength: Bytes) -> list[Bytes]:

@@ -1,7 +1,10 @@
 """A network together with what its input vectors mean and how it came to be."""
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from digitnet.checks import instance
 from digitnet.ink import Ink
@@ -59,3 +62,12 @@ class Model:
             chain = f"{chain[: LONGEST // 2]}...{chain[-LONGEST // 2 :]}"
         size = f"{network.parameters.size:,} parameters"
         return f"Model({chain} {network.activation}, {size}, {epochs} epoch{'s' * (epochs != 1)})"
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all that an answer depends on: which model it was, wherever it lay."""
+        network = self.network
+        facts = (network.structure, network.activation, network.loss_name, self.ink.side, self.ink.threshold)
+        digest = hashlib.sha256(repr(facts).encode())
+        digest.update(np.ascontiguousarray(network.parameters).data)
+        return digest.hexdigest()

@@ -40,6 +40,9 @@ LARGEST_FILE = 2**31
 LARGEST_LAYER = 10**7
 """Neurons; the few weights of a convolution could claim any number."""
 KERAS_VERSION = "3.0.0"
+PACKAGE = Path(__file__).resolve().parent
+SHIPPED = (PACKAGE / "pretrained.h5", PACKAGE.parent / "models" / "pretrained.h5")
+"""In a wheel, and in a checkout."""
 
 
 class State(NamedTuple):
@@ -110,6 +113,18 @@ def load(path: str | Path) -> Model:
     """
     with _checked(path) as file:
         return _read(file)
+
+
+def load_shipped() -> Model:
+    """The model that ships.
+
+    Raises:
+        DigitnetError: none ships with this digitnet, or as for :func:`load`.
+    """
+    for path in SHIPPED:
+        if path.is_file():
+            return load(path)
+    raise DigitnetError("no model ships with this digitnet; 'digitnet train' makes one")
 
 
 def load_checkpoint(path: str | Path) -> tuple[Model, State]:

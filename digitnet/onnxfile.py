@@ -11,7 +11,7 @@ from digitnet import __version__
 from digitnet.arrays import Floats
 from digitnet.convolution import Convolution, MaxPool
 from digitnet.errors import DigitnetError
-from digitnet.files import replacing
+from digitnet.files import writing
 from digitnet.layers import Dense, Layer
 from digitnet.model import Model
 
@@ -39,7 +39,7 @@ def export(model: Model, path: Path) -> None:
     if model.network.parameters.nbytes > LARGEST:
         raise DigitnetError(f"{path}: {model.network.parameters.size:,} weights are more than ONNX holds in a file")
     content = _graph(model).SerializeToString(deterministic=True)
-    with replacing(path) as file:
+    with writing(path) as file:
         file.write(content)
 
 

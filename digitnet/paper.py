@@ -4,7 +4,6 @@ Every step takes and returns whole pictures of one size, side by side in a stack
 n small pictures hardly more than one.
 """
 
-import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import groupby
@@ -19,6 +18,8 @@ FAINTEST = 20
 """Grey levels by which ink must differ from paper to count as ink."""
 LARGEST = 400
 """Pixels of a picture's longer side that are enough to see a digit by."""
+SHEET = 1600
+"""Pixels of a picture's longer side that are enough to see lines of digits by."""
 
 GRAINY = 60
 """Pixels of a picture's longer side from which on a blur by a pixel costs a digit nothing."""
@@ -62,8 +63,7 @@ def grey_levels(picture: Image.Image) -> Image.Image:
 def upright(picture: Image.Image) -> Image.Image:
     """A picture turned as its EXIF says; EXIF that is too damaged to be read says nothing."""
     try:
-        with warnings.catch_warnings(action="ignore"):
-            turn = TURNS.get(picture.getexif().get(ORIENTATION, 1))
+        turn = TURNS.get(picture.getexif().get(ORIENTATION, 1))
     except Exception:  # it can raise nearly anything in Pillow's parser, and the pixels are sound
         turn = None
     return picture if turn is None else picture.transpose(turn)
@@ -79,6 +79,15 @@ def _eight_bits(levels: np.ndarray) -> Bytes:
     low, high = min(finite.min(), 0), finite.max()
     top = next((top for top in (1, 255, 65535) if low >= 0 and high <= top), high - low)
     return np.asarray((finite - low) * (255 / top), np.uint8)
+
+
+def small_grey(picture: Image.Image, largest: int = LARGEST) -> Image.Image:
+    """The luminance of a picture (mode L), upright, with no more pixels on its longer side than is needed.
+
+    Raises:
+        OSError: the picture's pixels cannot be decoded.
+    """
+    return reduce(grey_levels(picture), largest)
 
 
 def reduce(grey: Image.Image, largest: int = LARGEST) -> Image.Image:

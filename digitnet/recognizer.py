@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
 from digitnet.arrays import Bytes, Floats
-from digitnet.ink import binarize, normalize_all, small_grey
+from digitnet.checks import choice, instance, number
+from digitnet.errors import DigitnetError
+from digitnet.ink import SIDE, Stages, binarize, stages
+from digitnet.losses import CLASSES
 from digitnet.model import Model
-from digitnet.paper import LARGEST, Polarity
-from digitnet.pictures import Picture, open_picture
+from digitnet.modelfile import load_shipped
+from digitnet.paper import SHEET, Polarity
+from digitnet.pictures import ImageSource, Page, Picture, open_pages
 
 if TYPE_CHECKING:
     from digitnet.number import Found
 
 NO_DIGIT = -1
 """The answer to a picture without ink."""
+SURE = 0.9
+"""Confidence from which on something beside the digit is a digit, too."""
+SEVERAL = "several digits"
 
 
 class Prediction(NamedTuple):
@@ -38,65 +44,127 @@ class Prediction(NamedTuple):
     seen: Bytes
     reason: str | None = None
 
+    def __repr__(self) -> str:
+        reason = f", reason={self.reason!r}" * bool(self.reason)
+        return f"Prediction(digit={self.digit}, confidence={self.confidence:.4f}{reason})"
+
 
 class Recognizer:
-    """Reads pictures with a model.
+    """Reads pictures with a model; threads can share one.
 
     Example:
-        >>> from digitnet import Recognizer, load
-        >>> Recognizer(load("models/pretrained.h5")).read("examples/7.png").digit
+        >>> from digitnet import Recognizer
+        >>> recognizer = Recognizer()
+        >>> recognizer.read("examples/7.png").digit
         7
+        >>> [prediction.digit for prediction in recognizer.read_many(["examples/7.png", "examples/chalk-2.png"])]
+        [7, 2]
 
     Args:
-        model: a network and its ink settings.
-        polarity: what ink looks like on the pictures to come: "dark", "light", or found for each by itself.
-        min_confidence: below it there is no answer.
+        model: a network and its ink settings; by default the one that ships.
+        polarity: what ink looks like on the pictures to come: "dark", "light", or "auto", found for each by itself.
+        min_confidence: 0 to 1; below it there is no answer.
+
+    Raises:
+        TypeError: ``model`` is no model.
+        ValueError: no such polarity, or ``min_confidence`` is not between 0 and 1.
     """
 
-    def __init__(self, model: Model, polarity: Polarity = "auto", min_confidence: float = 0) -> None:
-        self.model, self.polarity, self.min_confidence = model, polarity, min_confidence
+    def __init__(self, model: Model | None = None, polarity: Polarity = "auto", min_confidence: float = 0) -> None:
+        model = load_shipped() if model is None else model
+        instance("model", model, Model, "load('model.h5') reads one")
+        choice("polarity", polarity, get_args(Polarity))
+        self.model, self.polarity = model, polarity
+        self.min_confidence = number("min_confidence", min_confidence)
 
-    def read(self, source: str | os.PathLike[str] | bytes) -> Prediction:
-        """Read one picture, from a file or from the bytes of one.
+    def __repr__(self) -> str:
+        return f"Recognizer({self.model!r}, {self.polarity!r}, {self.min_confidence:g})"
+
+    def read(self, source: ImageSource) -> Prediction:
+        """Read one picture of one digit; of a file of several pages or frames the first.
+
+        Args:
+            source: a path, the bytes of a file, a file opened to read bytes, an image of Pillow's, or an array
+                (height, width), (height, width, 3) or (height, width, 4), uint8 0 to 255 or floats 0 to 1.
 
         Raises:
-            DigitnetError: it cannot be decoded.
+            DigitnetError: it is not there or cannot be decoded.
+            TypeError, ValueError: it is none of these.
         """
-        return self.predict(self.normalize([self.open(source)]))[0]
+        (prediction,), _ = self.read_greys([next(open_pages(source)).grey])
+        return prediction
 
-    def open(self, source: str | os.PathLike[str] | bytes) -> Picture:
-        """Open a picture: its luminance (mode L), not larger than is needed to see its digit.
+    def read_many(self, sources: Iterable[ImageSource]) -> list[Prediction]:
+        """Read many pictures, which is faster together; see :meth:`read`.
+
+        What cannot be decoded has no answer, and the reason says why.
 
         Raises:
-            DigitnetError: it cannot be decoded.
+            TypeError, ValueError: one of them is no picture at all.
         """
-        return small_grey(open_picture(source, LARGEST))
+        if isinstance(sources, str | bytes | np.ndarray):
+            raise TypeError("read_many takes a list of pictures; read takes one")
+        opened: list[Picture | str] = []
+        for source in sources:
+            try:
+                opened.append(next(open_pages(source)).grey)
+            except DigitnetError as error:
+                opened.append(str(error))
+        read, _ = self.read_greys([one for one in opened if not isinstance(one, str)])
+        predictions = iter(read)
+        return [self._unread(one) if isinstance(one, str) else next(predictions) for one in opened]
 
-    def normalize(self, greys: Sequence[Picture]) -> Bytes:
-        """Normalize opened pictures, which is faster together: (n, 28, 28) uint8 grey."""
-        return normalize_all(greys, self.polarity)
+    def read_greys(self, greys: Sequence[Picture]) -> tuple[list[Prediction], Stages]:
+        """Read pictures of :func:`digitnet.pictures.open_pages`, and tell what became of them on the way."""
+        chain = stages(greys, self.polarity)
+        predictions = self.predict(np.reshape(chain.normalized, (-1, SIDE, SIDE)))
+        for i in np.flatnonzero(chain.crowded):
+            if self._holds_several(chain.strength[i], predictions[i]):
+                predictions[i] = predictions[i]._replace(digit=None, reason=SEVERAL)
+        return predictions, chain
 
-    def read_number(self, source: str | os.PathLike[str] | bytes) -> list[list[tuple[Found, Prediction]]]:
+    def _holds_several(self, strength: Bytes, whole: Prediction) -> bool:
+        """Whether two parts of a picture are surely digits: more surely than all of it, if that was read as one."""
+        from digitnet.number import digits_beside  # not needed where a picture holds one digit
+
+        parts, all_one = digits_beside(strength)
+        sure = [part.confidence for part in self.predict([part.grey for part in parts]) if part.confidence >= SURE]
+        return len(sure) > 1 and (not all_one or min(sure) > whole.confidence)
+
+    def _unread(self, problem: str) -> Prediction:
+        side = self.model.ink.side
+        return Prediction(None, 0.0, (0.0,) * CLASSES, np.zeros((side, side), np.uint8), problem)
+
+    def read_number(self, source: ImageSource) -> list[list[tuple[Found, Prediction]]]:
         """Read several digits in one picture: lines from the top, each from the left; empty where there is no ink.
 
         A digit so wide that it may be two is cut in two where that makes the network surer of both.
 
         Raises:
-            DigitnetError: it cannot be decoded.
+            DigitnetError, TypeError, ValueError: as :meth:`read`.
         """
-        from digitnet.number import find_digits  # not needed where a picture holds one digit
+        return self.read_number_on(next(open_pages(source, SHEET)))
 
-        lines = find_digits(open_picture(source), self.polarity)
-        return [[one for found in line for one in self._apart(found)] for line in lines]
+    def read_number_on(self, page: Page) -> list[list[tuple[Found, Prediction]]]:
+        """Read several digits on a page; see :meth:`read_number`."""
+        from digitnet.number import find_digits
 
-    def _apart(self, found: Found) -> list[tuple[Found, Prediction]]:
-        whole = self.predict([found.grey])[0]
-        halves = found.halves()
-        if halves is None:
-            return [(found, whole)]
-        parts = [part for half in halves for part in self._apart(half)]
-        surer = min(part.confidence for _, part in parts) > whole.confidence
-        return parts if surer else [(found, whole)]
+        return [
+            [part for parts in self._apart(line) for part in parts]
+            for line in find_digits(page.grey, self.polarity, page.scale)
+        ]
+
+    def _apart(self, line: Sequence[Found]) -> list[list[tuple[Found, Prediction]]]:
+        """Each of what was found, as one digit or as those that it is cut into, all of them read at once."""
+        wholes = self.predict([found.grey for found in line])
+        halves = [found.halves() for found in line]
+        parts = iter(self._apart([half for pair in halves if pair for half in pair]) if any(halves) else ())
+        read = []
+        for found, whole, pair in zip(line, wholes, halves, strict=True):
+            cut = next(parts) + next(parts) if pair else []
+            surer = bool(cut) and min(part.confidence for _, part in cut) > whole.confidence
+            read.append(cut if surer else [(found, whole)])
+        return read
 
     def predict(self, greys: Bytes | Sequence[Bytes]) -> list[Prediction]:
         """Read normalized pictures, all of them through the network at once."""

@@ -14,16 +14,16 @@ from digitnet import Dataset, Recognizer, load, read_dataset
 from digitnet.arrays import Bytes
 from digitnet.ink import (
     Ink,
+    Stages,
     binarize,
     centre,
     cut_out,
     fit_box,
     normalize,
     normalize_all,
-    small_grey,
     stages,
 )
-from digitnet.paper import resizing
+from digitnet.paper import resizing, small_grey
 from tests.conftest import EXAMPLES, ROOT
 
 GREYS = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=40))
@@ -94,7 +94,8 @@ def test_many_pictures_at_once_are_as_one_at_a_time(digits: Dataset) -> None:
 
 def test_stages_go_from_grey_to_normalized() -> None:
     pictures = [Image.new("L", (28, 28), 200), small_grey(Image.open(EXAMPLES / "7.png"))]
-    sizes = {name: [picture.shape for picture in levels] for name, levels in stages(pictures)}
+    steps = zip(Stages._fields[:-1], stages(pictures)[:-1], strict=True)
+    sizes = {name: [picture.shape for picture in levels] for name, levels in steps}
     assert list(sizes) == ["grey", "strength", "digit", "thick", "normalized"]
     assert [shapes[0] for shapes in sizes.values()] == [(28, 28), (28, 28), (0, 0), (0, 0), (28, 28)]
     assert [shapes[1] for shapes in sizes.values()][:2] == [(200, 200)] * 2

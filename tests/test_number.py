@@ -62,7 +62,7 @@ def test_digits_that_touch_are_cut_where_the_network_likes_it(digits: Dataset, r
         inked = [digit[:, digit.any(axis=0)] for digit in pair.images]
         both = np.concatenate(inked, axis=1)
         strength = np.asarray(Image.fromarray(both).resize((both.shape[1] * 4, 112), Image.Resampling.BILINEAR))
-        parts = recognizer._apart(Found((0, 0, both.shape[1], 28), strength[strength.any(axis=1)], 0.25))
+        (parts,) = recognizer._apart([Found((0, 0, both.shape[1], 28), strength[strength.any(axis=1)], 0.25)])
         right += [one.digit for _, one in parts] == pair.labels.tolist()
     assert right > 50
 
@@ -76,7 +76,7 @@ def test_a_stroke_belongs_to_the_digit_beside_it() -> None:
     assert [found.box for found in line] == [(40, 45, 90, 150), (200, 60, 210, 150)]
 
 
-def test_the_command_line(run: Run, digits: Dataset, tmp_path: Path) -> None:
+def test_the_command_line(run: Run, digits: Dataset, recognizer: Recognizer, tmp_path: Path) -> None:
     sheet(digits.images[:6], 2).save(tmp_path / "six.png")
     Image.new("L", (50, 50), 255).save(tmp_path / "blank.png")
     text = "".join(map(str, digits.labels[:6]))
@@ -84,6 +84,7 @@ def test_the_command_line(run: Run, digits: Dataset, tmp_path: Path) -> None:
     rows = [line.split("\t") for line in run("predict", "--number", ".").stdout.splitlines()]
     assert [row[:2] for row in rows] == [["./blank.png", "?"], ["./six.png", text[:3]], ["./six.png", text[3:]]]
     blank, six = map(json.loads, run("predict", "--number", ".", "--format", "jsonl").stdout.splitlines())
+    assert six.pop("model") == blank.pop("model") == recognizer.model.sha256[:8]
     assert blank == {"path": "./blank.png", "lines": [], "digits": [], "reason": "no ink found"}
     assert six["lines"] == [text[:3], text[3:]]
     assert "".join(str(digit["digit"]) for digit in six["digits"]) == text

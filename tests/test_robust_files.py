@@ -71,7 +71,7 @@ def test_a_damaged_model_is_a_line(small_model: Model, model_path: Path, tmp_pat
         assert err.count("\n") == 1
         assert "Traceback" not in err
     assert len(broken) == 102 + len(FORGERIES)
-    assert (sound[0], sound[2]) == (0, "")
+    assert (sound[0], sound[2]) == (0, "model: small.h5\n")
 
 
 # --- data
@@ -198,9 +198,9 @@ def test_every_setting_is_checked_before_the_data_are_read(tmp_path: Path, model
         "--from nowhere.h5": "nowhere.h5: No such file",
         "--from text.h5": "not a digitnet model",
         "--from .": "directory",
-        "--validation nan": "not a number",
-        "--learning-rate nan": "not a number",
-        "--learning-rate inf": "not a number",
+        "--validation nan": "not a finite number",
+        "--learning-rate nan": "not a finite number",
+        "--learning-rate inf": "not a finite number",
         "--learning-rate -1": "not in the range",
         "--batch-size 0": "not in the range",
         "--seed -1": "not in the range",
@@ -216,7 +216,7 @@ def test_every_setting_is_checked_before_the_data_are_read(tmp_path: Path, model
     }
     commands = [["train", "--data", "nowhere", *text.split()] for text in settings]
     others = {
-        "predict --min-confidence nan 7.png": "not a number",
+        "predict --min-confidence nan 7.png": "not a finite number",
         "predict --save-inputs file/x 7.png": "file",
         "predict --save-inputs /proc/x 7.png": "/proc",
         "predict --files-from nowhere": "nowhere: No such file",
@@ -284,5 +284,5 @@ def test_train_on_a_full_disk_leaves_what_was_there(run: Run, digits: Dataset, t
     result = run(*train, "--epochs", "30", preexec_fn=limit_files_to(100))
     assert (result.returncode, result.stderr) == (1, "digitnet: log.jsonl: File too large\n")
     with open("/dev/full", "w") as nowhere:
-        full = run("predict", SEVEN, stdout=nowhere, stderr=subprocess.PIPE, capture_output=False)
+        full = run("predict", SEVEN, "--model", "shipped", stdout=nowhere, stderr=subprocess.PIPE, capture_output=False)
     assert (full.returncode, full.stderr) == (1, "digitnet: No space left on device\n")

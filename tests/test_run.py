@@ -16,6 +16,7 @@ from digitnet.training import DivergedError, Training
 from tests.conftest import Run
 from tests.test_datasets import write_idx
 
+EARLY = "digitnet: interrupted before the end of the first epoch: models/digitnet.h5 is as it was"
 SMALL = ["--layers", "784,200,10", "--epochs", "40", "--batch-size", "64"]
 
 
@@ -96,7 +97,7 @@ def test_killed_again_and_again_ends_with_the_same_bytes(
 
 
 def test_two_trainings_that_write_one_model(run: Run, data: Path, tmp_path: Path) -> None:
-    """At every moment the file is one of the two models, whole."""
+    """The second one is refused; at every moment the file is the first one's model, whole."""
     arguments = ["--layers", "784,100,10", "--epochs", "6", "--data", data]
     alone = []
     for seed in (1, 2):
@@ -107,9 +108,13 @@ def test_two_trainings_that_write_one_model(run: Run, data: Path, tmp_path: Path
     while any(process.poll() is None for process in both):
         if path.exists():
             seen.add(alone.index(path.read_bytes()))
-    assert [(process.communicate(), process.returncode)[1] for process in both] == [0, 0]
+    ends = sorted((process.communicate()[1], process.returncode) for process in both)
+    assert ends == [
+        ("", 0),
+        ("digitnet: both.h5: another training writes it; wait for its end, or name another file\n", 1),
+    ]
     seen.add(alone.index(path.read_bytes()))
-    assert seen
+    assert len(seen) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"1.h5", "2.h5", "both.h5", "small-data"}
 
 
@@ -117,7 +122,7 @@ def test_a_pretraining_cut_short_leaves_nothing_and_begins_anew(run: Run, data: 
     arguments = ["--pretrain", "rbm", "--layers", "784,300,10", "--epochs", "1", "--data", data]
     assert run("train", *arguments, "--output", "whole.h5").returncode == 0
     errors = interrupted(tmp_path, *arguments, begun="models", seconds=0.3)
-    assert errors[-1] == "digitnet: interrupted"
+    assert errors == [EARLY]
     limited = run("train", *arguments, "--time-limit", "0")
     assert (limited.returncode, limited.stdout) == (1, "")
     assert limited.stderr == "digitnet: time limit: the pretraining has no end yet; models/digitnet.h5 is as it was\n"
@@ -128,16 +133,18 @@ def test_a_pretraining_cut_short_leaves_nothing_and_begins_anew(run: Run, data: 
 
 def test_ctrl_c_leaves_a_usable_model_and_says_how_to_go_on(run: Run, data: Path, tmp_path: Path) -> None:
     arguments = [*SMALL, "--data", data]
-    stopped, last = interrupted(tmp_path, *arguments, begun="models/digitnet.h5.checkpoint")
+    (stopped,) = interrupted(tmp_path, *arguments, begun="models/digitnet.h5.checkpoint")
     found = re.fullmatch(
-        r"interrupted after epoch (\d+) of 40: models/digitnet\.h5 is saved; the same command with --resume goes on",
+        r"digitnet: interrupted after epoch (\d+) of 40: models/digitnet\.h5 is saved; "
+        r"the same command with --resume goes on",
         stopped,
     )
     assert found
-    assert last == "digitnet: interrupted"
     assert len(load(tmp_path / "models" / "digitnet.h5").history) == int(found[1])
-    anew = run("train", *arguments, "--time-limit", "0")
-    assert anew.stderr.splitlines()[0].endswith("starting anew (--resume would go on with it)")
+    checkpoint = (tmp_path / "models" / "digitnet.h5.checkpoint").read_bytes()
+    anew = run("train", *arguments, "--time-limit", "0").stderr.splitlines()
+    assert anew[0].endswith("a run was cut off; starting anew, its checkpoint is now models/digitnet.h5.checkpoint.1")
+    assert (tmp_path / "models" / "digitnet.h5.checkpoint.1").read_bytes() == checkpoint
     assert run("train", *arguments, "--resume").returncode == 0
     assert run("train", *arguments, "--output", "whole.h5").returncode == 0
     assert (tmp_path / "whole.h5").read_bytes() == (tmp_path / "models" / "digitnet.h5").read_bytes()
@@ -145,7 +152,7 @@ def test_ctrl_c_leaves_a_usable_model_and_says_how_to_go_on(run: Run, data: Path
 
 def test_ctrl_c_in_the_first_epoch_changes_nothing(data: Path, clean_environment: None, tmp_path: Path) -> None:
     slow = ["--layers", "784,2000,2000,10", "--batch-size", "1", "--data", data]
-    assert interrupted(tmp_path, *slow, begun="models", seconds=0.5)[-1] == "digitnet: interrupted"
+    assert interrupted(tmp_path, *slow, begun="models", seconds=0.5) == [EARLY]
     assert list((tmp_path / "models").iterdir()) == []
 
 

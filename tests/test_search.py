@@ -121,9 +121,8 @@ def test_ctrl_c_says_how_to_go_on(data: Path, clean_environment: None, tmp_path:
         process.send_signal(signal.SIGINT)
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, output) == (130, "")
-    *_, before, last = errors.splitlines()
-    assert re.fullmatch(r"interrupted after \d+ trials; the same command goes on", before)
-    assert last == "digitnet: interrupted"
+    *_, last = errors.splitlines()
+    assert re.fullmatch(r"digitnet: interrupted after \d+ trials?; the same command goes on", last)
     assert not (tmp_path / "models" / "digitnet.h5").exists()
 
 
@@ -141,7 +140,7 @@ def test_ctrl_c_at_the_start_is_no_traceback(data: Path, clean_environment: None
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert errors == "interrupted after 0 trials; the same command goes on\ndigitnet: interrupted\n"
+    assert errors == "digitnet: interrupted after 0 trials; the same command goes on\n"
     late = time.monotonic() + 30
     while Path(f"/proc/{started[0]}").exists():  # it finds the pipe closed
         assert time.monotonic() < late

@@ -1,8 +1,11 @@
 """The command line: talks to people, does no maths."""
 
 import os
+import signal
 import sys
+import warnings
 from importlib import import_module
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -19,8 +22,6 @@ COMMANDS = {
     "export": "Write a model as ONNX.",
 }
 """Each is ``command`` in a module of its name; help here, so that ``--help`` imports none of them."""
-
-INTERRUPTED = 130
 
 # After a matrix product OpenBLAS's threads spin for 2^26 clock ticks, on the core that the next step needs. It reads
 # this when NumPy is first imported, which is after here.
@@ -45,6 +46,17 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Suggest a command or an option of a similar name, as Click does for options."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            if f"--{args[0]}" in ("--version", "--help"):
+                raise click.UsageError(f"{error.message} Did you mean '--{args[0]}'?", ctx) from None
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table above."""
         with formatter.section("Commands"):
@@ -54,8 +66,8 @@ class LazyGroup(click.Group):
         """Run the command; Ctrl-C and a closed pipe are handled before Click prints or exits in its own way."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise click.Abort from None
+        except KeyboardInterrupt as error:
+            raise click.Abort from error
         except BrokenPipeError:
             # Whoever read our output has enough; Python must not try to flush the rest when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -72,11 +84,43 @@ def cli() -> None:
     """Read handwritten digits: train a neural network, measure it, use it."""
 
 
+class Stopped(KeyboardInterrupt):
+    """SIGTERM or SIGHUP, which end a command as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = number
+
+
 def main() -> NoReturn:
     """Run, and turn whatever goes wrong into one line on stderr and an exit code."""
-    if sys.stderr is None:  # closed; descriptor 2 must not become that of a file of ours
-        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    _own_stderr()
+    warnings.simplefilter("ignore")  # Pillow warns of oddities in images, which are either read or refused
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, _stop)
     sys.exit(run())
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise Stopped(number)
+
+
+def _own_stderr() -> None:
+    """Give Python's stderr a descriptor of its own, and leave 2 to libraries in C, which no one hears.
+
+    libtiff prints there what it thinks of a damaged image. Only a whole process can be kept from it, so the library
+    does not try, and the command line does it once, before anything else is opened.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    if sys.stderr is None:  # closed
+        sys.stderr = os.fdopen(nowhere, "w")
+        return
+    own = os.dup(sys.stderr.fileno())
+    sys.stderr = open(own, "w", buffering=1, encoding=sys.stderr.encoding, errors=sys.stderr.errors)  # noqa: SIM115
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -84,13 +128,20 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         result = cli.main(arguments, prog_name="digitnet", standalone_mode=False)
         return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return error.exit_code
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "digitnet"
-        return _complain(f"{command}: {error.format_message()} Try '{command} --help'.", error.exit_code)
+        problem = error.format_message()
+        problem += "" if problem.endswith((".", "?")) else "."
+        return _complain(f"{command}: {problem} Try '{command} --help'.", error.exit_code)
     except click.ClickException as error:
         return _complain(f"digitnet: {error.format_message()}", error.exit_code)
-    except click.Abort:
-        return _complain("digitnet: interrupted", INTERRUPTED)
+    except click.Abort as error:
+        # Where there is more to say than that, a command has put it into the exception.
+        line = str(error.__cause__ or "") or "interrupted"
+        return _complain(f"digitnet: {line}", 128 + getattr(error.__cause__, "signal", signal.SIGINT))
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _complain(f"digitnet: {where}{error.strerror or error}", 1)

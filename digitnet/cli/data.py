@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 from tqdm import tqdm
 
-from digitnet.cli.options import DATA
+from digitnet.cli.options import DATA, plural
 from digitnet.datasets import Dataset, Part, has_idx, read_dataset
 from digitnet.fetch import MIRRORS, fetch
 
@@ -26,7 +26,7 @@ def read_data(path: Path, part: Part) -> Dataset:
         click.echo(line, err=True)
     if dataset.unread:
         count = len(dataset.unread)
-        click.echo(f"{path}: left out {count:,} of {count + len(dataset):,} pictures", err=True)
+        click.echo(f"{path}: left out {count:,} of {plural(count + len(dataset), 'picture')}", err=True)
     return dataset
 
 

@@ -8,13 +8,12 @@ import click
 import numpy as np
 
 from digitnet.cli.data import read_data
-from digitnet.cli.options import data_option, find_model, model_option
+from digitnet.cli.options import OutputPath, data_option, load_model, model_option
 from digitnet.datasets import Dataset
 from digitnet.evaluation import BINS, Evaluation, evaluate
 from digitnet.features import drawn
-from digitnet.files import check_writable, replacing
+from digitnet.files import check_output, check_writable, is_stdout, writing
 from digitnet.losses import CLASSES
-from digitnet.modelfile import load
 from digitnet.pictures import save_grey
 from digitnet.recognizer import NO_DIGIT
 
@@ -28,13 +27,13 @@ BOUNDS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 @click.option(
     "--errors",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputPath(file_okay=False),
     metavar="DIR",
     help="Save the misread pictures there, named TRUTH-ANSWER-CONFIDENCE-INDEX.png.",
 )
 @click.option(
     "--features",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputPath(stream=True),
     metavar="FILE",
     help="Draw there what each neuron of the first layer looks for; a PNG.",
 )
@@ -43,18 +42,18 @@ def command(data: Path, model: Path | None, as_json: bool, errors: Path | None, 
 
     Exit code 1 if a picture could not be read.
     """
-    loaded = load(find_model(model))
+    loaded = load_model(model)
     if errors is not None:
         check_writable(errors / "0.png")
     if features is not None:
-        check_writable(features)
+        check_output(features)
     dataset = read_data(data, "test")
     result = evaluate(loaded, dataset)
-    click.echo(json.dumps(as_object(result)) if as_json else as_text(result))
+    click.echo(json.dumps(as_object(result)) if as_json else as_text(result), err=is_stdout(features))
     if errors is not None:
         save_errors(errors, dataset, result)
     if features is not None:
-        with replacing(features) as file:
+        with writing(features) as file:
             save_grey(file, drawn(loaded.network))
     return 1 if dataset.unread else 0
 

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import click
 
+from digitnet.cli.options import OutputPath, load_model
 from digitnet.errors import DigitnetError
-from digitnet.modelfile import load
+from digitnet.files import is_stdout
 
 
-@click.command("export", short_help="Write a model as ONNX.")
+@click.command("export", no_args_is_help=True, short_help="Write a model as ONNX.")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("output", metavar="ONNX", type=click.Path(path_type=Path))
+@click.argument("output", metavar="ONNX", type=OutputPath(stream=True))
 def command(model: Path, output: Path) -> None:
-    """Write a model as ONNX, which other makers' runtimes open.
+    """Write a model as ONNX, which other makers' runtimes open; to stdout where ONNX is -.
 
     Its input "ink" takes a row of 0 and 1 for each picture, as float32; its output "confidences" gives a row of ten.
     """
@@ -22,6 +23,6 @@ def command(model: Path, output: Path) -> None:
         if error.name != "onnx":
             raise
         raise DigitnetError("exporting needs ONNX; pip install 'digitnet[onnx]' brings it") from None
-    loaded = load(model)
+    loaded = load_model(model)
     export(loaded, output)
-    click.echo(f"{output}: {loaded.network}")
+    click.echo(f"{output}: {loaded.network}", err=is_stdout(output))

@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from digitnet.cli.data import fetch_with_bars
-from digitnet.cli.options import DATA
+from digitnet.cli.options import DATA, OutputPath
 from digitnet.fetch import MIRRORS
 
 
 @click.command("fetch", short_help="Put MNIST's four files into a folder.")
 @click.option(
     "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=OutputPath(file_okay=False),
     envvar="DIGITNET_DATA",
     default=DATA,
     show_default=True,

@@ -4,44 +4,85 @@ import errno
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from digitnet.errors import DigitnetError
 from digitnet.pictures import list_folder
 
 STDIN = "-"
 CHUNK = 1 << 16
+LONGEST = 1 << 16
+"""Bytes of a name; no system allows as many."""
+
+Report = Callable[[str], object]
+"""Takes a line about what was named."""
 
 
-def in_order(pictures: tuple[str, ...], files_from: str | None, end: bytes, recursive: bool) -> Iterator[str | None]:
+def in_order(
+    pictures: tuple[str, ...], files_from: str | None, end: bytes, recursive: bool, report: Report
+) -> Iterator[str | None]:
     """The pictures named on the command line, then those in a list; folders become what is in them.
 
     Yields None whenever no further name is waiting in the list yet.
+
+    Raises:
+        DigitnetError: the list is none.
+        OSError: the list cannot be read.
     """
     for name in pictures:
-        yield from _expand(name, recursive)
-    for listed in listed_names(files_from, end) if files_from is not None else ():
+        yield from _expand(name, recursive, report)
+    for listed in listed_names(files_from, end, report) if files_from is not None else ():
         if listed is None:
             yield None
         else:
-            yield from _expand(listed, recursive)
+            yield from _expand(listed, recursive, report)
 
 
-def _expand(name: str, recursive: bool) -> Iterator[str]:
+def _expand(name: str, recursive: bool, report: Report) -> Iterator[str]:
     if name == STDIN or not os.path.isdir(name):
         yield name
         return
+    empty = True
     try:
-        yield from list_folder(name, recursive)
+        for path in list_folder(name, recursive):
+            empty = False
+            yield path
     except OSError:
         yield name  # whoever opens it learns why
+        return
+    if empty:
+        report(f"{name}: no pictures in this folder" + "; --recursive goes down into folders in it" * (not recursive))
 
 
-def listed_names(path: str, end: bytes) -> Iterator[str | None]:
+def listed_names(path: str, end: bytes, report: Report) -> Iterator[str | None]:
     """Names from a file, or from stdin (-), each ended by ``end``; None when no more is waiting.
 
     Raises:
+        DigitnetError: the names end in something else.
         OSError: the file cannot be read.
     """
+    empty, windows = True, False
+    for name in _split(path, end):
+        if name is None:
+            yield None
+            continue
+        if end == b"\n" and b"\0" in name:
+            raise DigitnetError(f"{path}: its names end in null bytes, as of find -print0; -0 reads them")
+        if end == b"\0" and empty and b"\n" in name.rstrip(b"\n") and not os.path.lexists(name):
+            raise DigitnetError(f"{path}: its names end in newlines; leave out -0")
+        if end == b"\n" and name.endswith(b"\r") and not os.path.lexists(name):
+            name = name[:-1]
+            if not windows:
+                report(f"{path}: its lines end as on Windows (CRLF); the carriage returns are left out")
+            windows = True
+        if name:
+            empty = False
+            yield os.fsdecode(name)
+    if empty:
+        report(f"{'stdin' if path == STDIN else path}: no names in it, nothing to read")
+
+
+def _split(path: str, end: bytes) -> Iterator[bytes | None]:
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     file = sys.stdin.fileno() if path == STDIN else os.open(path, os.O_RDONLY)
@@ -51,8 +92,8 @@ def listed_names(path: str, end: bytes) -> Iterator[str | None]:
             yield None
         chunk = os.read(file, CHUNK)
         *names, rest = (rest + chunk).split(end)
-        for name in [*names, rest] if not chunk else names:
-            if name:
-                yield os.fsdecode(name)
+        yield from names if chunk else [*names, rest]
         if not chunk:
             return
+        if len(rest) > LONGEST:
+            raise DigitnetError(f"{path}: a name of more than {LONGEST:,} bytes; is this a list of names?")

@@ -1,21 +1,34 @@
 """Options and look-ups that several commands share."""
 
 import math
-import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from digitnet.errors import DigitnetError
+from digitnet.files import STDOUT
+from digitnet.model import Model
+from digitnet.modelfile import load, load_shipped
 
 DATA = Path("data")
 MODEL = Path("models") / "digitnet.h5"
-PACKAGE = Path(__file__).resolve().parent.parent
-SHIPPED = (PACKAGE / "pretrained.h5", PACKAGE.parent / "models" / "pretrained.h5")
-"""In a wheel, and in a checkout."""
+SHIPPED = Path("shipped")
+"""Stands for the model that ships."""
+
+
+class OutputPath(click.Path):
+    """A file or folder to write; ``-`` is standard output where a stream will do, and nowhere a file of that name."""
+
+    def __init__(self, stream: bool = False, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+        self.stream = stream
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Raises a usage error for a ``-`` that cannot be."""
+        if str(value) == str(STDOUT) and not self.stream:
+            self.fail("'-' is standard output, which cannot hold this; give a name.", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Number(click.FloatRange):
@@ -25,7 +38,7 @@ class Number(click.FloatRange):
         """Raises a usage error unless it is finite and in the range."""
         number: float = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value!r} is not a number.", param, ctx)
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number
 
 
@@ -35,14 +48,14 @@ data_option = click.option(
     envvar="DIGITNET_DATA",
     default=DATA,
     show_default=True,
-    help="Labelled digits: a folder of MNIST's IDX files, sub-folders 0 to 9 of pictures, a CSV or LibSVM file.",
+    help="Labelled digits: MNIST's IDX files, sub-folders 0 to 9 of pictures, a table of pictures, a CSV or LibSVM.",
 )
 
 model_option = click.option(
     "--model",
     type=click.Path(path_type=Path),
     envvar="DIGITNET_MODEL",
-    help=f"Model file.  [default: {MODEL} if it is there, else the one that ships]",
+    help=f"Model file, or {SHIPPED} for the one that ships.  [default: {MODEL} if it is there, else {SHIPPED}]",
 )
 
 seed_option = click.option(
@@ -71,11 +84,15 @@ class Duration(click.ParamType[float]):
         return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
 
 
-def find_model(named: Path | None) -> Path:
-    """The model file to use; on a terminal, say which."""
-    path = named or next((path for path in (MODEL, *SHIPPED) if path.is_file()), None)
-    if path is None:
-        raise DigitnetError(f"no model: there is no {MODEL} and none ships with this digitnet; run 'digitnet train'")
-    if sys.stderr.isatty():
-        click.echo(f"model: {os.path.relpath(path)}", err=True)
-    return path
+def load_model(named: Path | None) -> Model:
+    """The model to use; where it is not the one that ships, say which."""
+    if named == SHIPPED or (named is None and not MODEL.is_file()):
+        return load_shipped()
+    model = load(named or MODEL)
+    click.echo(f"model: {named or MODEL}", err=True)
+    return model
+
+
+def plural(count: int, noun: str) -> str:
+    """1 epoch, 2 epochs."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -17,6 +17,7 @@ UNKNOWN = "?"
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 FORMATS = ("text", "tsv", "csv", "json", "jsonl")
+JSON = ("json", "jsonl")
 
 
 class Entry(NamedTuple):
@@ -24,7 +25,7 @@ class Entry(NamedTuple):
 
     path: str
     cells: list[tuple[str, float]]
-    """For people and tables: answer and confidence, a pair a line."""
+    """For people and tables: answer and confidence, a pair a line; none where it could not be read."""
     facts: Callable[[], dict[str, object]]
     """For JSON, beside the path."""
 
@@ -57,15 +58,18 @@ class Writer:
             self.stream.flush()
 
 
-def row(entry: Entry, format: str, single: bool = False) -> str:
-    """An entry in one of FORMATS; in text, a single one is the bare answer."""
-    if format in ("json", "jsonl"):
+def row(entry: Entry, format: str, single: bool = False, model: str = "") -> str:
+    """An entry in one of FORMATS; in text, a single one is the bare answer, in JSON the model that gave it is named."""
+    if format in JSON:
+        facts = entry.facts() | ({"model": model} if entry.cells else {})
         # ASCII, so that bytes that are not UTF-8 come out as escaped surrogates: os.fsencode brings them back.
-        return json.dumps({"path": entry.path, **entry.facts()}) + ("\n" if format == "jsonl" else "")
+        return json.dumps({"path": entry.path, **facts}) + ("\n" if format == "jsonl" else "")
     if format == "text" and single:
         return "".join(answer + "\n" for answer, _ in entry.cells)
     if format == "csv":
-        return "".join(_csv(entry.path, answer, f"{sure:.4f}") for answer, sure in entry.cells)
+        # No answer is an empty cell, so that whoever reads the table finds numbers in the column.
+        cells = [("" if answer == UNKNOWN else answer, f"{sure:.4f}") for answer, sure in entry.cells]
+        return "".join(_csv(entry.path, *pair) for pair in cells or [("", "")])
     return "".join(f"{escape(entry.path)}\t{answer}\t{sure:.4f}\n" for answer, sure in entry.cells)
 
 
@@ -76,8 +80,14 @@ def of_digit(path: str, prediction: Prediction) -> Entry:
 
 def of_number(path: str, lines: list[list[tuple[Found, Prediction]]]) -> Entry:
     """The entry of a picture of several: a line each, as sure as its least sure digit."""
+    from digitnet.number import text_of
+
     cells = [
-        ("".join(answer(digit) for _, digit in line), min(digit.confidence for _, digit in line)) for line in lines
+        (
+            text_of([found for found, _ in line], [answer(digit) for _, digit in line]),
+            min(digit.confidence for _, digit in line),
+        )
+        for line in lines
     ]
     digits = [
         {"line": number, "box": [round(edge) for edge in found.box], **_facts(digit)}
@@ -88,6 +98,11 @@ def of_number(path: str, lines: list[list[tuple[Found, Prediction]]]) -> Entry:
     if not lines:
         facts["reason"] = "no ink found"
     return Entry(path, cells or [(UNKNOWN, 0.0)], lambda: facts)
+
+
+def of_failure(path: str, problem: str) -> Entry:
+    """The entry of a picture that could not be read."""
+    return Entry(path, [], lambda: {"error": problem})
 
 
 def answer(prediction: Prediction) -> str:

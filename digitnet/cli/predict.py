@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from digitnet.cli.names import STDIN, in_order
-from digitnet.cli.options import Number, find_model, model_option
+from digitnet.cli.options import Number, OutputPath, load_model, model_option, plural
 from digitnet.cli.output import FORMATS, Writer
 from digitnet.cli.reading import Reader, Source
 from digitnet.errors import DigitnetError
 from digitnet.files import check_writable
 from digitnet.jobs import in_jobs
-from digitnet.modelfile import load
 from digitnet.paper import Polarity
 from digitnet.recognizer import Recognizer
 
@@ -25,12 +24,14 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 MAX_PIXELS = 100_000_000
+PATH = click.Path(allow_dash=True, readable=False)
+"""Names that a shell completes; what is wrong with one is found when its turn comes."""
 
 
-@click.command("predict", short_help="Read the digits in pictures.")
-@click.argument("pictures", nargs=-1)
+@click.command("predict", no_args_is_help=True, short_help="Read the digits in pictures.")
+@click.argument("pictures", nargs=-1, type=PATH)
 @model_option
-@click.option("--files-from", metavar="FILE", help="Read names of pictures from a file, or from stdin (-).")
+@click.option("--files-from", type=PATH, metavar="FILE", help="Read names of pictures from a file, or from stdin (-).")
 @click.option("-0", "null", is_flag=True, help="Those names end in a null byte, not a newline.")
 @click.option("-r", "--recursive", is_flag=True, help="Go down into folders within folders.")
 @click.option(
@@ -73,7 +74,7 @@ MAX_PIXELS = 100_000_000
 @click.option("--show", is_flag=True, help="Draw on stderr what the network saw.")
 @click.option(
     "--save-inputs",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutputPath(file_okay=False),
     metavar="DIR",
     help="Write each stage from picture to ink as a picture.",
 )
@@ -95,11 +96,13 @@ def command(
     """Read the digit in each of PICTURES: files, folders, or - for a picture on stdin.
 
     One picture answers with its digit and nothing else; several with a line each: path, digit, confidence. A
-    picture without ink answers "?". With --number, each line of digits in a picture is a line. In a folder, files
-    with a picture's extension are read, in sorted order.
+    picture without ink or with several digits answers "?". With --number, each line of digits in a picture is a
+    line. In a folder, files with a picture's extension are read, in sorted order; the pages of a TIFF are PATH,
+    PATH#2 and so on.
 
     Exit code 1 if a picture could not be read; the others are answered.
     """
+    named = (*pictures, files_from)
     if not pictures and files_from is None:
         raise click.UsageError("name a picture, a folder, or - for a picture on stdin.")
     if number and save_inputs:
@@ -108,11 +111,17 @@ def command(
         raise click.UsageError("-0 goes with --files-from.")
     if STDIN in pictures and files_from == STDIN:
         raise click.UsageError("stdin cannot be both a picture (-) and a list of names (--files-from -).")
-    if sys.stdout is None or (sys.stdin is None and STDIN in (*pictures, files_from)):
+    if pictures.count(STDIN) > 1:
+        raise click.UsageError("stdin can be read once; name - once.")
+    if sys.stdout is None or (sys.stdin is None and STDIN in named):
         raise DigitnetError("stdin or stdout is closed")
+    if STDIN in named and sys.stdin.isatty():
+        if files_from != STDIN:
+            raise click.UsageError("stdin is the terminal; send a picture: digitnet predict - < digit.png.")
+        click.echo("names of pictures, one a line; Ctrl-D ends them:", err=True)
     if save_inputs and jobs not in (1, None):
         raise click.UsageError("--save-inputs numbers its pictures in one process; leave out --jobs.")
-    recognizer = Recognizer(load(find_model(model)), polarity, min_confidence)
+    recognizer = Recognizer(load_model(model), polarity, min_confidence)
     if save_inputs:
         check_writable(save_inputs / "1.png")
         jobs = 1
@@ -120,29 +129,35 @@ def command(
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     single = len(pictures) == 1 and files_from is None and not os.path.isdir(pictures[0])
     reader = Reader(recognizer, format, single, number, show, max_pixels, save_inputs)
-    names = in_order(pictures, files_from, b"\0" if null else b"\n", recursive)
-    bar = None
+    bar: tqdm[NoReturn] | None = None
+
+    def note(line: str) -> None:
+        if bar is not None:
+            bar.clear()
+        click.echo(line, err=True)
+
+    names = in_order(pictures, files_from, b"\0" if null else b"\n", recursive, note)
     if sys.stderr.isatty() and not single:
         names, bar = with_bar(names, files_from)
-    sources = map(source, names)
-    writer = Writer(sys.stdout, format)
-    failures = 0
-    with closing(in_jobs(reader, sources, jobs)) as batches:
+    failures = several = 0
+    with closing(Writer(sys.stdout, format)) as writer, closing(in_jobs(reader, map(source, names), jobs)) as batches:
         for answers in batches:
-            if bar:
+            if bar is not None:
                 bar.clear()
-            for row, note in answers:
-                failures += row is None
-                if note:
-                    click.echo(note, err=True)
-                if row:
+            for answer in answers:
+                failures += answer.failures
+                several += answer.several
+                for line in answer.notes:
+                    note(line)
+                for row in answer.rows:
                     writer.write(row)
             sys.stdout.flush()  # whoever reads the pipe wants to have them
-            if bar:
+            if bar is not None:
                 bar.update(len(answers))
-    if bar:
+    if bar is not None:
         bar.close()
-    writer.close()
+    if several:
+        note(f"several digits in {plural(several, 'picture')}: --number reads them")
     return 1 if failures else 0
 
 
@@ -162,4 +177,4 @@ def with_bar(names: Iterator[str | None], files_from: str | None) -> tuple[Itera
         listed = list(names)
         names, total = iter(listed), len(listed)
     # Stays away where all is done within a second.
-    return names, tqdm(total=total, unit=" pictures", leave=False, delay=1, miniters=1)
+    return names, tqdm(total=total, unit="picture", leave=False, delay=1, miniters=1)

@@ -1,22 +1,22 @@
 """From pictures to what is printed about them, many at once."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-import numpy as np
-
-from digitnet.arrays import Bytes
-from digitnet.cli.output import drawing, escape, of_digit, of_number, row
+from digitnet.cli.output import JSON, drawing, escape, of_digit, of_failure, of_number, row
 from digitnet.errors import DigitnetError
-from digitnet.ink import binarize, stages
-from digitnet.pictures import Picture, limit_pixels, save_grey
-from digitnet.recognizer import Prediction, Recognizer
+from digitnet.ink import Stages
+from digitnet.paper import LARGEST, SHEET
+from digitnet.pictures import Page, limit_pixels, open_pages, save_grey
+from digitnet.recognizer import SEVERAL, Prediction, Recognizer
 
 SECONDS = 0.1
 """Time to open pictures in, before those that are open are read."""
+HASH = 8
+"""Characters of a model's hash in a row; of a million models, two are hardly ever the same."""
 
 
 class Source(NamedTuple):
@@ -27,12 +27,25 @@ class Source(NamedTuple):
     """Of stdin; the others are read when their turn comes."""
 
 
-class Answer(NamedTuple):
-    """What is printed about a picture."""
+@dataclass
+class Answer:
+    """What is printed about a file, which may hold several pages.
 
-    row: str | None
-    note: str | None
-    """On stderr; without a row, why there is none."""
+    Attributes:
+        rows: on stdout.
+        notes: on stderr.
+        failures: pages that could not be read.
+        several: pages that hold several digits.
+    """
+
+    rows: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    failures: int = 0
+    several: int = 0
+
+
+Opened: TypeAlias = tuple[Answer, str, Page | DigitnetError]
+"""A page: where its answer goes, its name, and what there is to read, or why there is nothing."""
 
 
 @dataclass
@@ -48,6 +61,7 @@ class Reader:
         max_pixels: a picture of more is refused.
         save_inputs: folder for a picture of each stage of each picture; numbers go up as long as the reader is one.
         saved: how many have been.
+        model: in JSON, the start of the model's hash.
     """
 
     recognizer: Recognizer
@@ -59,60 +73,81 @@ class Reader:
     save_inputs: Path | None
     saved: int = 0
 
+    def __post_init__(self) -> None:
+        self.model = self.recognizer.model.sha256[:HASH] if self.format in JSON else ""
+
     def __call__(self, sources: list[Source]) -> tuple[list[Answer], list[Source]]:
         """Answers to the first pictures, at least one, and the pictures that there was no time for."""
         limit_pixels(self.max_pixels)
-        begun = time.monotonic()
-        opened: list[Picture | Answer] = []
+        until = time.monotonic() + SECONDS
+        answers: list[Answer] = []
+        opened: list[Opened] = []
         for source in sources:
-            opened.append(self._opened(source))
-            if time.monotonic() > begun + SECONDS:
+            answers.append(Answer())
+            for path, page in self._pages(source, answers[-1]):
+                opened.append((answers[-1], path, page))
+                if self.number or time.monotonic() > until:
+                    self._read(opened)
+                    opened.clear()
+            if time.monotonic() > until:
                 break
-        done, rest = sources[: len(opened)], sources[len(opened) :]
-        readable = [(source.path, one) for source, one in zip(done, opened, strict=True) if not isinstance(one, Answer)]
-        predictions = iter(self._predictions(*zip(*readable, strict=True)) if readable else ())
-        answers = [
-            one if isinstance(one, Answer) else self._answer(source.path, next(predictions))
-            for source, one in zip(done, opened, strict=True)
-        ]
-        return answers, rest
+        self._read(opened)
+        return answers, sources[len(answers) :]
 
-    def _opened(self, source: Source) -> Picture | Answer:
-        given = source.path if source.content is None else source.content
+    def _pages(self, source: Source, answer: Answer) -> Iterator[tuple[str, Page | DigitnetError]]:
+        """The pages of a file by the file's name, and from the second on by their number, too."""
+        number, path = 1, source.path
         try:
-            if not self.number:
-                return self.recognizer.open(given)
-            lines = self.recognizer.read_number(given)
+            if source.content == b"":
+                raise DigitnetError("nothing came on stdin; send a picture: digitnet predict - < digit.png")
+            given = source.path if source.content is None else source.content
+            for page in open_pages(
+                given,
+                SHEET if self.number else LARGEST,
+                lambda line: answer.notes.append(f"{escape(source.path)}: {line}"),
+            ):
+                yield path, page
+                number += 1
+                path = f"{source.path}#{number}"
         except DigitnetError as error:
-            return Answer(None, f"{escape(source.path)}: {error}")
-        shown = self._shown(source.path, [prediction for line in lines for _, prediction in line])
-        return Answer(row(of_number(source.path, lines), self.format, self.single), shown)
+            yield path, error
 
-    def _predictions(self, paths: Sequence[str], greys: Sequence[Picture]) -> list[Prediction]:
-        normalized = self._save_stages(paths, greys) if self.save_inputs else self.recognizer.normalize(greys)
-        return self.recognizer.predict(normalized)
+    def _read(self, opened: Sequence[Opened]) -> None:
+        """Put rows and notes into the answers to pages."""
+        pages = [(path, page.grey) for _, path, page in opened if isinstance(page, Page)]
+        predictions: Iterator[Prediction] = iter(())
+        if pages and not self.number:
+            read, stages = self.recognizer.read_greys([grey for _, grey in pages])
+            predictions = iter(read)
+            if self.save_inputs:
+                self._save_stages(self.save_inputs, [path for path, _ in pages], stages, read)
+        for answer, path, page in opened:
+            try:
+                if isinstance(page, DigitnetError):
+                    raise page
+                if self.number:
+                    lines = self.recognizer.read_number_on(page)
+                    entry, seen = of_number(path, lines), [one for line in lines for _, one in line]
+                else:
+                    seen = [next(predictions)]
+                    entry = of_digit(path, seen[0])
+                    answer.several += seen[0].reason == SEVERAL
+            except DigitnetError as error:
+                entry, seen = of_failure(path, str(error)), []
+                answer.failures += 1
+                answer.notes.append(f"{escape(path)}: {error}")
+            answer.rows.append(row(entry, self.format, self.single, self.model))
+            if self.show:
+                answer.notes += [f"{escape(path)}:\n{drawing(one)}" for one in seen]
 
-    def _answer(self, path: str, prediction: Prediction) -> Answer:
-        return Answer(row(of_digit(path, prediction), self.format, self.single), self._shown(path, [prediction]))
-
-    def _shown(self, path: str, predictions: list[Prediction]) -> str | None:
-        if not self.show:
-            return None
-        return "\n".join(f"{escape(path)}:\n{drawing(prediction)}" for prediction in predictions)
-
-    def _save_stages(self, paths: Sequence[str], greys: Sequence[Picture]) -> Bytes:
-        assert self.save_inputs
-        starts = [
-            self.save_inputs / f"{number:05}-{Path(path).stem}" for number, path in enumerate(paths, self.saved + 1)
-        ]
-        self.saved += len(paths)
-        step = 0
-        pictures: Sequence[Bytes] = ()
-        for step, (stage, pictures) in enumerate(stages(greys, self.recognizer.polarity), start=1):
-            for start, picture in zip(starts, pictures, strict=True):
+    def _save_stages(
+        self, folder: Path, paths: Sequence[str], stages: Stages, predictions: Sequence[Prediction]
+    ) -> None:
+        names = Stages._fields[:-1]
+        for path, prediction, *pictures in zip(paths, predictions, *stages[:-1], strict=True):
+            self.saved += 1
+            start = f"{self.saved:05}-{Path(path).stem}"
+            last = 255 * prediction.seen
+            for step, (name, picture) in enumerate(zip([*names, "ink"], [*pictures, last], strict=True), start=1):
                 if picture.size:
-                    save_grey(start.with_name(f"{start.name}-{step}-{stage}.png"), picture)
-        normalized, ink = np.array(pictures), self.recognizer.model.ink
-        for start, seen in zip(starts, binarize(normalized, ink), strict=True):
-            save_grey(start.with_name(f"{start.name}-{step + 1}-ink.png"), 255 * seen.reshape(ink.side, ink.side))
-        return normalized
+                    save_grey(folder / f"{start}-{step}-{name}.png", picture)

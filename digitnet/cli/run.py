@@ -3,21 +3,29 @@
 import hashlib
 import json
 import math
+import sys
 import time
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
+from io import FileIO
 from pathlib import Path
 
 import click
 import numpy as np
 from tqdm import tqdm
 
+from digitnet.cli.options import plural
 from digitnet.datasets import Dataset
 from digitnet.errors import DigitnetError
-from digitnet.files import naming, replacing
-from digitnet.modelfile import State, load_checkpoint, save
+from digitnet.files import is_stream, naming, open_stream, replacing, set_aside
+from digitnet.model import Model
+from digitnet.modelfile import State, load, load_checkpoint, save
 from digitnet.pretraining import EPOCHS, hidden_layers, pretrain
 from digitnet.session import entry, finish
 from digitnet.training import DivergedError, Epoch, Training
+
+HEADER = "    epoch      loss  accuracy"
+"""Over a line for each epoch; of the validation digits."""
 
 
 def checkpoint_of(output: Path) -> Path:
@@ -78,11 +86,22 @@ class Run:
 
         Raises:
             DigitnetError: the time limit came before the end of the pretraining.
-            Abort: Ctrl-C; the model of the last whole epoch is saved.
+            KeyboardInterrupt: the model of the last whole epoch is saved; the exception says so.
             DivergedError: the model of the last whole epoch is saved.
         """
+        log = self._opened_log()
+        with log or nullcontext():
+            return self._go(train, held_out, time_limit, pretraining, log)
+
+    def _go(
+        self,
+        train: Dataset,
+        held_out: Dataset,
+        time_limit: float | None,
+        pretraining: np.random.Generator | None,
+        log: FileIO | None,
+    ) -> str:
         training, epochs = self.training, self.training.settings.epochs
-        self._begin_log()
         began = before = time.monotonic()
         total, initial = epochs * len(train), training.done * len(train)
         limited = False
@@ -90,26 +109,29 @@ class Run:
             if pretraining and not self.kept:
                 self._pretrain(train, pretraining, time_limit)
                 before = time.monotonic()
-            with tqdm(total=total, initial=initial, unit=" digits", unit_scale=True, disable=None) as bar:
+            with tqdm(total=total, initial=initial, unit="digit", unit_scale=True, disable=None) as bar:
+                if not bar.disable:
+                    bar.write(HEADER, file=sys.stderr)
                 for epoch in training.epochs(train, held_out, bar.update):
                     now = time.monotonic()
-                    self._keep(epoch, now - before)
-                    bar.set_postfix(_shown(epoch, epochs))
+                    self._keep(epoch, now - before, log)
+                    if not bar.disable:
+                        bar.write(_line(epoch, epochs), file=sys.stderr)
                     # Another epoch would take as long as this one did.
                     limited = time_limit is not None and now - began + (now - before) > time_limit
                     if limited and training.done < epochs:
                         break
                     before = now
-        except KeyboardInterrupt:
-            self._fall_back("interrupted")
-            raise click.Abort from None
+        except KeyboardInterrupt as error:
+            error.args = (self._fall_back("interrupted"),)
+            raise
         except DivergedError:
-            self._fall_back("diverged")
+            click.echo(self._fall_back("diverged"), err=True)
             if self.kept:
                 self.checkpoint.unlink(missing_ok=True)
             raise
         finish(training, held_out)
-        save(training.model, self.output)
+        self._save(training.model)
         if limited and training.done < epochs:
             click.echo(f"time limit: stopped after epoch {training.done} of {epochs}; --resume goes on", err=True)
         else:
@@ -127,54 +149,78 @@ class Run:
                 if time_limit is not None and time.monotonic() - began > time_limit:
                     raise DigitnetError(f"time limit: the pretraining has no end yet; {self.output} is as it was")
 
-    def _keep(self, epoch: Epoch, seconds: float) -> None:
+    def _keep(self, epoch: Epoch, seconds: float, log: FileIO | None) -> None:
         """Write down an epoch: history, log, checkpoint."""
         self.training.model.history.append(entry(epoch))
-        if self.log is not None:
+        if self.log and log:
             row = {**asdict(epoch), "seconds": round(seconds, 3)}
             row = {name: None if value != value else value for name, value in row.items()}
-            with naming(self.log), open(self.log, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"epoch": row.pop("number"), **row}) + "\n")
+            line = json.dumps({"epoch": row.pop("number"), **row}).encode() + b"\n"
+            with naming(self.log):
+                while line:  # a full disk takes a part of it before it complains
+                    line = line[log.write(line) :]
         arrays, facts = self.training.state()
         save(self.training.model, self.checkpoint, State(arrays, {"plan": self.plan, **facts}))
         self.kept = True
 
-    def _begin_log(self) -> None:
+    def _opened_log(self) -> FileIO | None:
         """Keep what the log says of the epochs that are done; a run that was cut off may have said more."""
         if self.log is None:
-            return
+            return None
+        if is_stream(self.log):
+            return open_stream(self.log)
         lines: list[bytes] = []
         if self.training.done and self.log.exists():
             lines = self.log.read_bytes().splitlines(keepends=True)[: self.training.done]
         with replacing(self.log) as file:
             file.writelines(lines)
+        return open(self.log, "ab", buffering=0)
 
-    def _fall_back(self, what: str) -> None:
-        """Save the last whole epoch's model, the best one's if that is asked for, and say so."""
+    def _save(self, model: Model) -> None:
+        """Write the output; a model there that read more of its own validation digits is kept under another name."""
+        then, now = math.nan, _validation_accuracy(model)
+        with suppress(DigitnetError):  # none there, or no model
+            then = _validation_accuracy(load(self.output))
+        if then > now:
+            kept = set_aside(self.output)
+            better = f"the model there read {then:.2%} of its validation digits, the new one reads {now:.2%}"
+            click.echo(f"{self.output}: {better}; the old one is now {kept}", err=True)
+        save(model, self.output)
+
+    def _fall_back(self, what: str) -> str:
+        """Save the last whole epoch's model, the best one's if that is asked for; a line that says so."""
         if not self.kept:
-            click.echo(f"{what} before the end of the first epoch: {self.output} is as it was", err=True)
-            return
+            return f"{what} before the end of the first epoch: {self.output} is as it was"
         model, state = load_checkpoint(self.checkpoint)
         if "best" in state.arrays:
             model.network.parameters[...] = state.arrays["best"]
-        save(model, self.output)
+        self._save(model)
         command = "the same command" + " with --resume" * (not self.resuming)
         again = f"; {command} goes on" if what == "interrupted" else ""
         epochs = f"epoch {state.facts['done']} of {self.training.settings.epochs}"
-        click.echo(f"{what} after {epochs}: {self.output} is saved{again}", err=True)
+        return f"{what} after {epochs}: {self.output} is saved{again}"
 
     def _result(self) -> str:
         model, done = self.training.model, self.training.done
         best = done if self.training.best is None else self.training.best_epoch
         last = model.history[best - done - 1]
-        parts = [f"{model.network}", f"{done} epochs" + f", best {best}" * (best < done), f"loss {last['loss']:.4f}"]
+        parts = [
+            f"{model.network}",
+            plural(done, "epoch") + f", best {best}" * (best < done),
+            f"loss {last['loss']:.4f}",
+        ]
         if not math.isnan(last["validation_accuracy"]):
             parts.append(f"validation accuracy {last['validation_accuracy']:.2%}")
         return ", ".join(parts)
 
 
-def _shown(epoch: Epoch, epochs: int) -> dict[str, str]:
-    shown = {"epoch": f"{epoch.number}/{epochs}", "loss": f"{epoch.loss:.4f}"}
-    if not math.isnan(epoch.validation_accuracy):
-        shown["validation"] = f"{epoch.validation_accuracy:.2%}"
-    return shown
+def _line(epoch: Epoch, epochs: int) -> str:
+    """A row under HEADER, for people who watch."""
+    accuracy = "-" if math.isnan(epoch.validation_accuracy) else f"{epoch.validation_accuracy:.2%}"
+    return f"{f'{epoch.number}/{epochs}':>9}  {epoch.loss:8.4f}  {accuracy:>8}"
+
+
+def _validation_accuracy(model: Model) -> float:
+    """What a model's history says of it, 0 to 1; NaN where it was not measured."""
+    accuracies = [row.get("validation_accuracy", math.nan) for row in model.history] or [math.nan]
+    return max(accuracies) if model.record.get("early_stop") else accuracies[-1]

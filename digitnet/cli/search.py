@@ -14,9 +14,9 @@ from tqdm import tqdm
 from digitnet.chart import save_chart
 from digitnet.cli import train
 from digitnet.cli.data import read_data
-from digitnet.cli.options import MODEL, Duration, data_option, seed_option, validation_option
+from digitnet.cli.options import MODEL, Duration, OutputPath, data_option, plural, seed_option, validation_option
 from digitnet.errors import DigitnetError
-from digitnet.files import check_writable
+from digitnet.files import check_output, check_writable, is_stdout
 
 if TYPE_CHECKING:
     from digitnet.search import Trial
@@ -43,12 +43,10 @@ SAMPLERS = ("tpe", "random", "evolution")
 @seed_option
 @validation_option
 @data_option
+@click.option("--output", type=OutputPath(), default=MODEL, show_default=True, help="The best, trained in full.")
+@click.option("--study", type=OutputPath(), help="File that the trials go to.  [default: OUTPUT.study]")
 @click.option(
-    "--output", type=click.Path(path_type=Path), default=MODEL, show_default=True, help="The best, trained in full."
-)
-@click.option("--study", type=click.Path(path_type=Path), help="File that the trials go to.  [default: OUTPUT.study]")
-@click.option(
-    "--picture", type=click.Path(path_type=Path), metavar="PNG", help="Draw all trials, their errors and weights."
+    "--picture", type=OutputPath(stream=True), metavar="PNG", help="Draw all trials, their errors and weights."
 )
 @click.pass_context
 def command(
@@ -80,9 +78,9 @@ def command(
         raise DigitnetError("searching needs Optuna; pip install 'digitnet[search]' brings it") from None
     if not validation:
         raise click.UsageError("a search needs digits to measure on; leave out --validation 0.")
-    for path in (output, picture):
-        if path is not None:
-            check_writable(path)
+    check_writable(output)
+    if picture is not None:
+        check_output(picture)
     if trials is None and time_limit is None:
         trials = TRIALS
     dataset = read_data(data, "train")
@@ -95,23 +93,23 @@ def command(
     with closing(Search(journal, sampler, seed, epochs, facts)) as search:
         done = len(search.trials)
         if done:
-            click.echo(f"{journal}: going on after {done:,} trials", err=True)
+            click.echo(f"{journal}: going on after {plural(done, 'trial')}", err=True)
         try:
-            with tqdm(total=trials, initial=done, unit=" trials", disable=None) as bar:
+            with tqdm(total=trials, initial=done, unit="trial", disable=None) as bar:
                 for trial in search.go(training, held_out, trials, time_limit, jobs):
                     done += 1
                     tqdm.write(f"trial {done}: {said(trial)}", file=sys.stderr)
                     bar.update()
                     bar.set_postfix({"best": f"{(search.best() or [trial])[0].errors[-1]:.2%}"})
-        except KeyboardInterrupt:
-            click.echo(f"interrupted after {done:,} trials; the same command goes on", err=True)
-            raise click.Abort from None
+        except KeyboardInterrupt as error:
+            error.args = (f"interrupted after {plural(done, 'trial')}; the same command goes on",)
+            raise
         if trials is None or done < trials:
-            click.echo(f"time limit: stopped after {done:,} trials; the same command goes on", err=True)
+            click.echo(f"time limit: stopped after {plural(done, 'trial')}; the same command goes on", err=True)
         best = search.best()
         if not best:
             raise DigitnetError(f"{journal}: no trial has come to its end yet; the same command goes on")
-        click.echo(table(best))
+        click.echo(table(best), err=is_stdout(picture))
         if picture is not None:
             save_chart(picture, _points(search.trials), _points(search.front()), AXES)
     winner = best[0].candidate

@@ -10,16 +10,25 @@ import click
 
 from digitnet.activations import ACTIVATIONS
 from digitnet.cli.data import mnist_beside, read_data
-from digitnet.cli.options import MODEL, Duration, Number, data_option, seed_option, validation_option
+from digitnet.cli.options import (
+    MODEL,
+    SHIPPED,
+    Duration,
+    Number,
+    OutputPath,
+    data_option,
+    seed_option,
+    validation_option,
+)
 from digitnet.cli.presets import PRESETS, spelled_out, use_preset
 from digitnet.cli.run import Run, checkpoint_of
 from digitnet.datasets import mix
 from digitnet.errors import DigitnetError
-from digitnet.files import check_writable
+from digitnet.files import check_output, check_writable, is_stdout, is_stream, locked, set_aside
 from digitnet.ink import Ink
 from digitnet.losses import CLASSES, LOSSES
 from digitnet.model import Model
-from digitnet.modelfile import load
+from digitnet.modelfile import load, load_shipped
 from digitnet.network import Network
 from digitnet.optimizers import OPTIMIZERS
 from digitnet.pretraining import hidden_layers
@@ -129,18 +138,18 @@ class TrainCommand(click.Command):
     "start",
     type=click.Path(path_type=Path),
     metavar="MODEL",
-    help="Go on from a saved network, at a tenth of the learning rate.",
+    help="Go on from a saved network (or shipped), at a tenth of the learning rate.",
 )
 @click.option(
     "--pretrain",
     type=click.Choice(["rbm"]),
     help="First weights from restricted Boltzmann machines; hidden layers of sigmoid neurons.",
 )
-@click.option("--output", type=click.Path(path_type=Path), default=MODEL, show_default=True)
+@click.option("--output", type=OutputPath(), default=MODEL, show_default=True)
 @click.option("--early-stop", type=click.IntRange(1), metavar="N", help="Stop after N epochs without a better one.")
 @click.option("--time-limit", type=Duration(), help="Stop in good order after so long: 90s, 10m, 1h.")
 @click.option("--resume", is_flag=True, help="Go on with a run of the same settings that was cut off.")
-@click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="One JSON object a line for each epoch.")
+@click.option("--log", type=OutputPath(stream=True), metavar="FILE", help="One JSON object a line for each epoch.")
 @click.option(
     "--set", "rare", multiple=True, metavar="NAME=VALUE", callback=parse_rare, help="A rare setting; repeatable."
 )
@@ -182,18 +191,21 @@ def command(
         raise click.UsageError("--early-stop needs digits to measure on; leave out --validation 0.")
     if start is not None and learning_rate is None:
         settings = replace(settings, learning_rate=OPTIMIZERS[optimizer].default_learning_rate / 10)
-    files = [output, checkpoint_of(output), *([log] if log else [])]
+    files = [output, checkpoint_of(output), *([log] if log and not is_stream(log) else [])]
     if len({path.resolve() for path in (*files, data)}) <= len(files):
         raise click.UsageError("--output, --log and --data must be different files.")
-    for path in files:
+    for path in files[:2]:
         check_writable(path)
+    if log:
+        check_output(log)
+    click.get_current_context().with_resource(locked(output))
     splitting, drawing, ordering, pretraining = generators(seed)
     if start is not None:
         if pretrain:
             raise click.UsageError("--from goes on from a trained network; leave out --pretrain.")
         if layers or activation or loss or ink_settings:
             raise click.UsageError("--from brings its own layers, activation, loss and threshold; leave these out.")
-        model = load(start)
+        model = load_shipped() if start == SHIPPED else load(start)
     else:
         structure, usual = layers or LAYERS, "sigmoid" if pretrain else "relu"
         network = Network(structure, activation=activation or usual, loss=loss or "cross-entropy", rng=drawing)
@@ -223,5 +235,7 @@ def command(
     if resume:
         run.resume()
     elif run.checkpoint.exists():
-        click.echo(f"{run.checkpoint}: a run was cut off; starting anew (--resume would go on with it)", err=True)
-    click.echo(f"{output}: {run.go(train, held_out, time_limit, pretraining if pretrain else None)}")
+        kept = set_aside(run.checkpoint)
+        click.echo(f"{run.checkpoint}: a run was cut off; starting anew, its checkpoint is now {kept}", err=True)
+    result = run.go(train, held_out, time_limit, pretraining if pretrain else None)
+    click.echo(f"{output}: {result}", err=is_stdout(log))
