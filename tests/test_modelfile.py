@@ -1,23 +1,52 @@
 """Model files: written whole, read only when sound."""
 
 import hashlib
+import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
-from digitnet import DigitnetError, Model, Network, load, save
+from digitnet import DigitnetError, Model, Network, load, modelfile, save
 from digitnet.ink import Ink
-from digitnet.modelfile import BLOCK, MAGIC
+from digitnet.modelfile import BLOCK, MAGIC, START, State, load_checkpoint
+
+Facts = dict[str, Any]
 
 
-def seal(path: Path) -> None:
-    """Make the checksum fit again, as someone would who forges a file."""
-    content = path.read_bytes()
-    block = MAGIC + hashlib.sha256(content[BLOCK:]).hexdigest().encode()
-    path.write_bytes(block.ljust(BLOCK, b"\0") + content[BLOCK:])
+def sealed(content: bytes) -> bytes:
+    """The same with a checksum that fits, as someone would make it who forges a file."""
+    version_1 = content[START:BLOCK] == bytes(BLOCK - START)
+    digest = hashlib.sha256(content[BLOCK if version_1 else START :]).hexdigest()
+    return MAGIC + digest.encode() + content[START:]
+
+
+def with_header(content: bytes, change: Callable[[Facts], object]) -> bytes:
+    """A model with the facts in its header changed, sealed."""
+    end = content.index(b"\0", START)
+    facts = json.loads(content[START:end])
+    changed = change(facts)
+    header = b"\n" + (changed if isinstance(changed, bytes) else json.dumps(facts).encode())
+    header = header.ljust(end - START)
+    return sealed(content[:START] + header + content[START + len(header) :])
+
+
+def as_version_1(content: bytes, forge: Callable[[h5py.File], object] = lambda file: None) -> bytes:
+    """The same model or checkpoint as the first version of the format had it; forged on the way."""
+    buffer = BytesIO()
+    with h5py.File(BytesIO(content)) as now, h5py.File(buffer, "w", userblock_size=BLOCK) as then:
+        then.attrs.update({**now.attrs, "format_version": 1})
+        for name in now:
+            now.copy(name, then)
+        forge(then)
+    return sealed(MAGIC + bytes(BLOCK - len(MAGIC)) + buffer.getvalue()[BLOCK:])
 
 
 @pytest.mark.parametrize("sizes", [(784, 10), (256, 30, 10), (784, 8, 9, 10)])
@@ -173,12 +202,159 @@ FORGERIES = [value for name, value in globals().items() if name.startswith("forg
 
 @pytest.mark.parametrize("forge", FORGERIES)
 def test_nothing_is_believed_unchecked(model_path: Path, forge: Callable[[h5py.File], None]) -> None:
-    with h5py.File(model_path, "r+") as file:
-        forge(file)
-    seal(model_path)
+    model_path.write_bytes(as_version_1(model_path.read_bytes(), forge))
     with pytest.raises(DigitnetError, match=r"small\.h5: not a sound digitnet model") as error:
         load(model_path)
     assert "\n" not in str(error.value)
+
+
+KERNEL, BIAS = "model_weights/dense_1/kernel:0", "model_weights/dense_2/bias:0"
+HEADERS: dict[str, Callable[[Facts], object]] = {
+    "format version 99; this digitnet knows up to 2": lambda facts: facts.update(format_version=99),
+    "format_version is missing or not of type int": lambda facts: facts.update(format_version=True),
+    "type int": lambda facts: facts.update(format_version="2"),
+    "'format'": lambda facts: facts.pop("format"),
+    "no object": lambda facts: b"[1]",
+    "Expecting value": lambda facts: b"",
+    "recursion": lambda facts: b"[" * 100_000 + b"\0",
+    "utf-8": lambda facts: b"\xff{}",
+    "layers is missing": lambda facts: facts.pop("layers"),
+    "layers is missing or not of type list": lambda facts: facts.update(layers="784,12,10"),
+    "expected string": lambda facts: facts.update(layers=[784, 12, 10]),
+    "index out of range": lambda facts: facts.update(layers=[]),
+    "'many' is no input": lambda facts: facts.update(layers=["many", "10"]),
+    "12 outputs, not 10": lambda facts: facts.update(layers=["784", "12"]),
+    "a layer of more than 10,000,000": lambda facts: facts.update(layers=["784", "9" * 9, "10"]),
+    "10,000,000 neurons": lambda facts: facts.update(layers=["999999x999999", "1x5x5", "10"]),
+    "more than 1,000 layers": lambda facts: facts.update(layers=["1"] * 1001),
+    "unknown activation": lambda facts: facts.update(activation="exec"),
+    "unknown activation 'relu' or loss 'exec'": lambda facts: facts.update(loss="exec"),
+    "does not see 27x27": lambda facts: facts.update(side=27),
+    "side is missing": lambda facts: facts.update(side=28.0),
+    "threshold between 0 and 254": lambda facts: facts.update(threshold=-1),
+    "record is missing": lambda facts: facts.update(record="x"),
+    "its record holds": lambda facts: facts.update(record={"seed": [1]}),
+    "history is missing": lambda facts: facts.update(history="number"),
+    "history is float64": lambda facts: facts.update(history=["number"]),
+    "history is float64 ": lambda facts: facts.update(history=["number", "number"]),
+    "arrays is missing": lambda facts: facts.pop("arrays"),
+    f"{KERNEL} is missing": lambda facts: facts["arrays"].pop(KERNEL),
+    "dtype is missing": lambda facts: facts["arrays"][KERNEL].pop("dtype"),
+    "is object": lambda facts: facts["arrays"][KERNEL].update(dtype="object"),
+    "kernel:0 does not lie": lambda facts: facts["arrays"][KERNEL].update(dtype="float64"),
+    "is int64": lambda facts: facts["arrays"][BIAS].update(dtype="int64", shape=[5]),
+    "is float32 [784, -12]": lambda facts: facts["arrays"][KERNEL].update(shape=[784, -12]),
+    "is float32 [784, True]": lambda facts: facts["arrays"][KERNEL].update(shape=[784, True]),
+    "does not lie in the file": lambda facts: facts["arrays"][KERNEL].update(shape=[10**9, 10**9]),
+    "is float32 (12, 784)": lambda facts: facts["arrays"][KERNEL].update(shape=[12, 784]),
+    "lie in the file": lambda facts: facts["arrays"][KERNEL].update(offset=-1),
+    "lie in the file)": lambda facts: facts["arrays"][KERNEL].update(offset=10**30),
+    "not lie in the": lambda facts: facts["arrays"][KERNEL].update(offset=0),
+    "share their numbers": lambda facts: facts["arrays"][BIAS].update(offset=facts["arrays"][KERNEL]["offset"]),
+    "with bell": lambda facts: facts["arrays"].update({"with\x07bell": {"dtype": "x", "shape": [], "offset": 0}}),
+}
+"""By what is said of it, what is changed in the header of a model."""
+
+
+@pytest.mark.parametrize("problem", HEADERS)
+def test_no_fact_is_believed_unchecked(model_path: Path, problem: str) -> None:
+    model_path.write_bytes(with_header(model_path.read_bytes(), HEADERS[problem]))
+    with pytest.raises(
+        DigitnetError, match=rf"small\.h5: not a sound digitnet model \(.*{re.escape(problem)}"
+    ) as error:
+        load(model_path)
+    assert str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_no_number_is_believed_unchecked(model_path: Path, number: float) -> None:
+    content = bytearray(model_path.read_bytes())
+
+    def put(facts: Facts) -> None:
+        offset = facts["arrays"][KERNEL]["offset"]
+        content[offset : offset + 4] = np.float32(number).tobytes()
+
+    with_header(bytes(content), put)
+    model_path.write_bytes(sealed(bytes(content)))
+    with pytest.raises(DigitnetError, match="kernel:0 holds a number that is not finite"):
+        load(model_path)
+
+
+def test_every_version_reads_the_same(small_model: Model, tmp_path: Path) -> None:
+    """Also of a checkpoint, and where there are no epochs yet."""
+    state = State({"m": np.arange(5, dtype=np.float32), "t": np.ones(1, np.int64)}, {"done": 1})
+    for model, saved in ((small_model, None), (small_model, state), (Model(Network((784, 10))), None)):
+        save(model, tmp_path / "2.h5", saved)
+        (tmp_path / "1.h5").write_bytes(as_version_1((tmp_path / "2.h5").read_bytes()))
+        for name in ("1.h5", "2.h5"):
+            back = load(tmp_path / name)
+            assert (back.ink, back.record, back.history) == (model.ink, model.record, model.history)
+            np.testing.assert_array_equal(back.network.parameters, model.network.parameters)
+            if saved:
+                _, again = load_checkpoint(tmp_path / name)
+                assert again.facts == saved.facts
+                assert {key: value.tolist() for key, value in again.arrays.items()} == {"m": [0, 1, 2, 3, 4], "t": [1]}
+            else:
+                with pytest.raises(DigitnetError, match="no checkpoint, from which a training could go on"):
+                    load_checkpoint(tmp_path / name)
+
+
+def test_hdf5_says_the_same(model_path: Path) -> None:
+    """What others read is what we do."""
+    content = model_path.read_bytes()
+    model = load(model_path)
+    with h5py.File(model_path) as file:
+        assert file.userblock_size == 1024
+        assert {**file.attrs}.items() >= {"format": "digitnet", "format_version": 2, "layers": "784,12,10"}.items()
+        assert json.loads(file.attrs["record"]) == model.record
+        assert file["history"][()].tolist() == [(1.0, 0.5)]
+        kernel = file[KERNEL]
+        np.testing.assert_array_equal(kernel[()], model.network.layers[0].weights.T)  # type: ignore[attr-defined]
+
+        def same(facts: Facts) -> None:
+            assert facts["arrays"][KERNEL]["offset"] == kernel.id.get_offset()
+
+        with_header(content, same)
+
+
+def test_a_long_record_gets_a_larger_block(tmp_path: Path) -> None:
+    model = Model(Network((784, 10)), record={"note": "x" * 5000})
+    save(model, tmp_path / "x.h5")
+    assert load(tmp_path / "x.h5").record == model.record
+    model.record["note"] = "x" * 2**20
+    with pytest.raises(DigitnetError, match="a record of 1,04"):
+        save(model, tmp_path / "x.h5")
+
+
+def test_a_device_without_end_costs_nothing(model_path: Path) -> None:
+    """Before, 2 GB were read before the first bytes were looked at."""
+    code = f"import resource; resource.setrlimit(resource.RLIMIT_AS, ({10**9}, {10**9})); from digitnet import load; "
+    command = [sys.executable, "-c", code + "load('/dev/zero')"]
+    result = subprocess.run(command, env={"OPENBLAS_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=10)
+    assert result.stderr.splitlines()[-1] == "digitnet.errors.DigitnetError: /dev/zero: not a digitnet model"
+
+
+@pytest.mark.parametrize(
+    ("work", "problem"),
+    [
+        ("import os; os.abort()", "the HDF5 library broke down over it"),
+        ("import time; time.sleep(9)", "reading its HDF5 took longer than 1 s"),
+        ("bytearray(10**10)", "the HDF5 library broke down over it"),
+        ("exec('while True: pass')", "took longer"),
+        ("print('\\x1b[31m' * 10**6)", "not a sound digitnet model"),
+    ],
+)
+def test_whatever_hdf5_does_is_a_line(
+    model_path: Path, monkeypatch: pytest.MonkeyPatch, work: str, problem: str
+) -> None:
+    """A process stands in that does what the library has done."""
+    model_path.write_bytes(as_version_1(model_path.read_bytes()))
+    limit = "from digitnet.modelfile import _limit_this_process; _limit_this_process(2**31); "
+    monkeypatch.setattr(modelfile, "running", lambda code: [sys.executable, "-c", limit + work])
+    monkeypatch.setattr(modelfile, "CONVERT_SECONDS", 1)
+    with pytest.raises(DigitnetError, match=rf"small\.h5: not a sound digitnet model \(.*{problem}|{problem}") as error:
+        load(model_path)
+    assert str(error.value).isprintable()
 
 
 def test_refuses_foreign_files(tmp_path: Path) -> None:

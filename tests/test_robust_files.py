@@ -19,7 +19,7 @@ from digitnet.pictures import save_grey
 from tests.conftest import EXAMPLES, Run, obey_permissions
 from tests.damage import sound_pictures
 from tests.test_datasets import write_idx
-from tests.test_modelfile import FORGERIES, seal
+from tests.test_modelfile import FORGERIES, HEADERS, as_version_1, with_header
 
 SEVEN = EXAMPLES / "7.png"
 MANY = """if True:
@@ -52,11 +52,9 @@ def test_a_damaged_model_is_a_line(small_model: Model, model_path: Path, tmp_pat
     for percent in range(100):
         (tmp_path / f"cut-{percent}.h5").write_bytes(content[: len(content) * percent // 100])
     for number, forge in enumerate(FORGERIES):
-        path = tmp_path / f"forged-{number}.h5"
-        path.write_bytes(content)
-        with h5py.File(path, "r+") as file:
-            forge(file)
-        seal(path)
+        (tmp_path / f"forged-{number}.h5").write_bytes(as_version_1(content, forge))
+    for number, change in enumerate(HEADERS.values()):
+        (tmp_path / f"header-{number}.h5").write_bytes(with_header(content, change))
     with h5py.File(tmp_path / "foreign.h5", "w") as file:
         file["x"] = 1
     with h5py.File(tmp_path / "keras.h5", "w") as file:  # as Keras writes it, of another shape
@@ -70,8 +68,9 @@ def test_a_damaged_model_is_a_line(small_model: Model, model_path: Path, tmp_pat
         assert err.startswith(f"digitnet: {name}: ")
         assert err.count("\n") == 1
         assert "Traceback" not in err
-    assert len(broken) == 102 + len(FORGERIES)
-    assert (sound[0], sound[2]) == (0, "model: small.h5\n")
+    assert len(broken) == 102 + len(FORGERIES) + len(HEADERS)
+    assert (sound[0], sound[2]) == (0, "model: small.h5
+")
 
 
 # --- data
