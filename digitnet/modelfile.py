@@ -192,7 +192,7 @@ def _load(path: str | Path, wants_state: bool) -> tuple[Model, State | None]:
         return _parsed(content, wants_state)
     except UNSOUND as error:
         problem = " ".join("".join(char if char.isprintable() else " " for char in str(error)[:300]).split())
-        raise DigitnetError(f"{path}: not a sound digitnet model ({problem})") from None
+        raise DigitnetError(f"{path}: not a sound digitnet model ({problem}); use another or train it again") from None
 
 
 def _read(path: str | Path) -> bytes:

@@ -25,6 +25,7 @@ from digitnet.unfolding import has_convolutions, unfolded
 
 DISTORTED_TOGETHER = 512
 """Digits."""
+MOST_STEPS = 2**53
 
 
 @dataclass(frozen=True)
@@ -156,13 +157,50 @@ class Training:
         best = {} if self.best is None else {"best": self.best}
         return {**self.optimizer.memory, **best}, {**facts, "rng": self.rng.bit_generator.state}
 
-    def restore(self, network: Network, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
-        """Go on where a run with the same settings was when it had this network and gave this state."""
-        self._take(network)
+    def restore(self, saved: Model, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+        """Go on where a run with the same settings was when it had this model and gave this state.
+
+        Raises:
+            DigitnetError: no such run can have given it; nothing is changed, then.
+        """
+        for problem in self._misfits(saved, arrays, facts):
+            raise DigitnetError(problem)
+        try:
+            self.rng.bit_generator.state = facts["rng"]
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
+            raise DigitnetError(f"its random numbers: {error}") from None
+        self._take(saved.network)
         self.optimizer.memory = {name: arrays[name] for name in self.optimizer.memory}
         self.best = arrays.get("best")
         self.done, self.best_epoch, self.best_accuracy = facts["done"], facts["best_epoch"], facts["best_accuracy"]
-        self.rng.bit_generator.state = facts["rng"]
+
+    def _misfits(self, saved: Model, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Iterator[str]:
+        """What no run with these settings can have given."""
+        settings, own, network = self.settings, self.model.network, saved.network
+        done, best_epoch, best_accuracy = (facts.get(name) for name in ("done", "best_epoch", "best_accuracy"))
+        if type(done) is not int or not 0 <= done <= settings.epochs:
+            yield f"{done} epochs of {settings.epochs}"
+        elif type(best_epoch) is not int or not 0 <= best_epoch <= done:
+            yield f"the best epoch {best_epoch} of {done}"
+        elif type(best_accuracy) is not float or not -1 <= best_accuracy <= 1:
+            yield f"the best accuracy {best_accuracy}"
+        elif network.structure != (own.structure if done <= settings.shared * settings.epochs else _unfolded(own)):
+            yield f"a {network}"
+        elif (network.activation, network.loss_name, saved.ink) != (own.activation, own.loss_name, self.model.ink):
+            yield f"a {network} of {saved.ink}"
+        expected = OPTIMIZERS[settings.optimizer](network.parameters).memory
+        if settings.early_stop and done:
+            expected["best"] = network.parameters
+        if arrays.keys() != expected.keys():
+            yield f"arrays {', '.join(arrays)}"
+        for name, like in expected.items():
+            array = arrays[name]
+            if (array.shape, array.dtype) != (like.shape, like.dtype):
+                yield f"{name} is {array.dtype} {array.shape}, not {like.dtype} {like.shape}"
+            if like.dtype.kind == "i" and not 0 <= array.min() <= array.max() < MOST_STEPS:
+                yield f"{name} is {array}"
+            if name == "v" and settings.optimizer == "adam" and array.min() < 0:  # its root is taken
+                yield f"{name} is negative"
 
     def check(self, train: Dataset, validation: Dataset | None = None) -> None:
         """Check the data before a run.
@@ -264,6 +302,11 @@ class Training:
         if not math.isfinite(loss):
             problem = f"epoch {self.done + 1}: the loss is no longer finite"
             raise DivergedError(f"{problem}; try a smaller learning rate than {self.peak:g}")
+
+
+def _unfolded(network: Network) -> tuple[str, ...]:
+    """The structure that :func:`unfolded` gives."""
+    return tuple(map(str, network.sizes)) if has_convolutions(network) else network.structure
 
 
 def schedule(done: float, warmup: float) -> float:

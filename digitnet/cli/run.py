@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from contextlib import nullcontext, suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from io import FileIO
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from digitnet.training import DivergedError, Epoch, Training
 
 HEADER = "    epoch      loss  accuracy"
 """Over a line for each epoch; of the validation digits."""
+HISTORY = [field.name for field in fields(Epoch) if field.name != "gradient_norms"]
+"""What a model keeps of each epoch."""
 
 
 def checkpoint_of(output: Path) -> Path:
@@ -64,15 +66,22 @@ class Run:
         if not self.checkpoint.exists():
             return
         saved, state = load_checkpoint(self.checkpoint)
+        plan = state.facts.get("plan")
         for name, value in self.plan.items():
-            then = state.facts["plan"].get(name)
+            then = plan.get(name) if isinstance(plan, dict) else "unknown"
             if then != value:
                 raise click.UsageError(
                     f"--resume: {self.checkpoint} is of a run with {name} {then}, not {value}; "
                     "give the same settings, or leave out --resume to start anew."
                 )
+        try:
+            self.training.restore(saved, state.arrays, state.facts)
+            if [list(row) for row in saved.history] != [HISTORY] * self.training.done:
+                raise DigitnetError(f"a history of {len(saved.history)} epochs")
+        except DigitnetError as error:
+            problem = f"not a checkpoint of such a run ({error})"
+            raise DigitnetError(f"{self.checkpoint}: {problem}; remove it, or leave out --resume") from None
         self.training.model.history = saved.history
-        self.training.restore(saved.network, state.arrays, state.facts)
         self.kept = True
 
     def go(
