@@ -6,7 +6,9 @@ from what is in it. One process asks Optuna and tells it; the others only train 
 
 import glob
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -18,7 +20,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.pruners import MedianPruner
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from digitnet.datasets import Dataset
@@ -112,31 +115,71 @@ class Search:
         self._file.close()
 
     def _open(self, plan: Mapping[str, Any]) -> optuna.Study:
-        try:
+        with self._one_line():
             study = optuna.create_study(
                 study_name="digitnet",
-                storage=JournalStorage(JournalFileBackend(str(self.path))),
+                storage=JournalStorage(JournalFileBackend(str(self.path), _NoLock(str(self.path)))),
                 directions=["minimize"] * (2 if self.two_goals else 1),
                 pruner=MedianPruner(STARTUP, n_warmup_steps=2),
                 load_if_exists=True,
             )
             then = study.user_attrs.get("plan", plan)
-            running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        except OSError:
-            raise
-        except Exception as error:  # a damaged journal can raise nearly anything in Optuna
-            problem = f"not a sound study ({type(error).__name__}: {' '.join(str(error).split())})"
-            raise DigitnetError(f"{self.path}: {problem}; remove it, or name another --study") from None
+            every = study.get_trials(deepcopy=False)
+            if not isinstance(then, dict) or (every and "plan" not in study.user_attrs):
+                raise ValueError("its settings are lost")
         for name, value in plan.items():
             if then.get(name) != value:
                 raise DigitnetError(
                     f"{self.path} is of a search with {name} {then.get(name)}, not {value}; "
                     "give the same settings, or name another --study"
                 )
-        study.set_user_attr("plan", plan)
-        for trial in running:  # when the process was killed
-            study.tell(trial.number, state=TrialState.FAIL)
+        with self._one_line():
+            if study.directions != [StudyDirection.MINIMIZE] * (2 if self.two_goals else 1):
+                raise ValueError("its goals are others")
+            for trial in every:
+                self._check(trial)
+            study.set_user_attr("plan", plan)
+            for trial in every:
+                if trial.state == TrialState.RUNNING:  # when the process was killed
+                    study.tell(trial.number, state=TrialState.FAIL)
         return study
+
+    @contextmanager
+    def _one_line(self) -> Iterator[None]:
+        """Around all that Optuna does: over a damaged journal it can raise, and warn of, nearly anything."""
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                yield
+        except (OSError, MemoryError, DigitnetError):
+            raise
+        except Exception as error:
+            text = "".join(char if char.isprintable() else " " for char in str(error)[:200])
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            problem = f"not a sound study ({kind}{' '.join(text.split())})"
+            raise DigitnetError(f"{self.path}: {problem}; remove it, or name another --study") from None
+
+    def _check(self, frozen: FrozenTrial) -> None:
+        """Raise a ValueError if we cannot have written this trial."""
+        where, params, facts = f"trial {frozen.number}: ", frozen.params, frozen.user_attrs
+        for name, value in params.items():
+            space = SPACE.get(name)
+            if space is None or frozen.distributions[name] != space or not _contains(space, value):
+                raise ValueError(f"{where}{name} is {value}")
+        if frozen.state == TrialState.WAITING:
+            raise ValueError(f"{where}it has not begun")
+        if frozen.state not in (TrialState.COMPLETE, TrialState.PRUNED):
+            return
+        if params.keys() != SPACE.keys():
+            raise ValueError(f"{where}{', '.join(SPACE.keys() - params.keys())} is missing")
+        errors, stopped = facts.get("errors"), facts.get("stopped")
+        if not isinstance(errors, list) or not all(isinstance(error, float) and 0 <= error <= 1 for error in errors):
+            raise ValueError(f"{where}errors of {errors}")
+        if not isinstance(stopped, bool) or not (1 if stopped else self.epochs) <= len(errors) <= self.epochs:
+            raise ValueError(f"{where}{len(errors)} epochs of {self.epochs}")
+        goals = [errors[-1], self._candidate(params).weights] if self.two_goals else [errors[-1]]
+        steps = {} if self.two_goals else dict(enumerate(errors, start=1))
+        if frozen.values != goals or frozen.intermediate_values != steps:
+            raise ValueError(f"{where}a value of {frozen.values} after errors of {errors}")
 
     @property
     def trials(self) -> list[Trial]:
@@ -190,8 +233,9 @@ class Search:
                         return
                     ready = wait(busy, None if deadline is None else max(0, deadline - time.monotonic()))
                     if not ready:
-                        for attempt in busy.values():
-                            self._study.tell(attempt.trial, state=TrialState.FAIL)
+                        with self._one_line():
+                            for attempt in busy.values():
+                                self._study.tell(attempt.trial, state=TrialState.FAIL)
                         return
                     for pipe in [pipe for pipe in busy if pipe in ready]:
                         message = pipe.recv()
@@ -209,9 +253,15 @@ class Search:
     def _living(self) -> list[FrozenTrial]:
         """Those that were not given up."""
         states = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED)
-        return self._study.get_trials(deepcopy=False, states=states)
+        with self._one_line():
+            return self._study.get_trials(deepcopy=False, states=states)
 
     def _begin(self) -> "_Attempt":
+        """Start a trial that has not been tried."""
+        with self._one_line():
+            return self._asked()
+
+    def _asked(self) -> "_Attempt":
         known = [self._candidate(frozen.params) for frozen in self._living()]
         tries = 0
         while True:
@@ -227,6 +277,10 @@ class Search:
 
     def _hear(self, attempt: "_Attempt", error: float) -> bool:
         """Note the validation error after one more epoch, and say whether it is worth going on."""
+        with self._one_line():
+            return self._told(attempt, error)
+
+    def _told(self, attempt: "_Attempt", error: float) -> bool:
         trial, candidate, errors = attempt
         errors.append(error)
         if self.two_goals:
@@ -292,6 +346,24 @@ def _opened(path: Path) -> BinaryIO:
         file.close()
         raise DigitnetError(f"{path}: not a study; name another --study")
     file.truncate(content.rfind(b"\n") + 1)
-    for lock in path.parent.glob(f"{glob.escape(path.name)}.lock*"):  # Optuna's, which would wait for half a minute
-        lock.unlink()
+    for lock in path.parent.glob(f"{glob.escape(path.name)}.lock*"):
+        if lock.is_symlink() and lock.readlink().name == path.name:  # Optuna's; any other file is not ours
+            lock.unlink()
     return file
+
+
+class _NoLock(JournalFileOpenLock):
+    """Whoever has the file by :func:`_opened` is alone; Optuna's lock would remove other files of its name."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
+
+
+def _contains(space: BaseDistribution, value: Any) -> bool:
+    if isinstance(space, CategoricalDistribution):
+        return value in space.choices
+    assert isinstance(space, IntDistribution | FloatDistribution)
+    return bool(space.low <= value <= space.high)

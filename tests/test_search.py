@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -230,6 +231,89 @@ def test_a_damaged_study_is_refused(tmp_path: Path) -> None:
         assert path.read_text() == content
     path.write_text(whole)
     Search(path, "tpe", 1, 1, {}).close()
+
+
+def tried(search: Search, count: int, rng: np.random.Generator) -> None:
+    """So many trials, without training: what they misread is drawn."""
+    for _ in range(count):
+        attempt, error = search._begin(), float(rng.random())
+        while search._hear(attempt, error):
+            error *= 0.9
+
+
+@pytest.fixture(scope="module")
+def journals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """By its sampler, a small study, in which a trial was cut off."""
+    folder, contents = tmp_path_factory.mktemp("journals"), {}
+    for sampler, count in (("tpe", 8), ("evolution", 12)):
+        with closing(Search(folder / sampler, sampler, 1, 3, {"validation": 0.1})) as search:
+            tried(search, count, np.random.default_rng(1))
+            search._begin()
+        contents[sampler] = (folder / sampler).read_bytes()
+    return contents
+
+
+INTERESTING = b'0 -1 1 2.5 99999999999999999999 1e999 NaN null true "" [] {}'.split()
+VALUE = re.compile(rb'(?<=:)(?:-?[\d.e-]+|"[^"]*"|true|false|null)')
+
+
+def damaged(content: bytes, rng: np.random.Generator) -> bytes:
+    """A journal with bytes or values changed, or lines lost, doubled or in another order."""
+    lines = content.splitlines(keepends=True)
+    kind, first, second = rng.integers(6), *(int(place) for place in rng.integers(1, len(lines), 2))
+    if kind == 0:
+        lines[first], lines[second] = lines[second], lines[first]
+    elif kind == 1:
+        del lines[first]
+    elif kind == 2:
+        lines.insert(first, lines[second])
+    elif kind == 3:
+        changed = bytearray(content)
+        for place in rng.integers(12, len(content), rng.integers(1, 9)):
+            changed[place] = rng.integers(256)
+        return bytes(changed)
+    else:
+        for number in (first, second)[: kind - 3]:
+            found = list(VALUE.finditer(lines[number]))
+            start, stop = found[rng.integers(len(found))].span()
+            lines[number] = lines[number][:start] + INTERESTING[rng.integers(len(INTERESTING))] + lines[number][stop:]
+    return b"".join(lines)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "evolution"])
+@pytest.mark.parametrize("count", [300, pytest.param(5000, marks=pytest.mark.fuzz)])
+def test_a_damaged_study_is_a_line_or_goes_on(
+    journals: dict[str, bytes], sampler: str, count: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path, rng, lines = tmp_path / "x.study", np.random.default_rng(1), []
+    for _ in range(count):
+        path.write_bytes(damaged(journals[sampler], rng))
+        try:
+            with closing(Search(path, sampler, 1, 3, {"validation": 0.1})) as search:
+                tried(search, 2, rng)
+                assert all(0 <= trial.merit[0] <= 1 for trial in [*search.trials, *search.best(), *search.front()])
+        except DigitnetError as error:
+            lines.append(str(error))
+    assert count * 0.4 < len(lines) < count * 0.9
+    for line in lines:
+        assert line.startswith(f"{path}")
+        assert line.isprintable()
+        assert "name another --study" in line
+    assert capfd.readouterr() == ("", "")
+
+
+def test_files_that_are_only_called_as_a_lock_stay(tmp_path: Path, journals: dict[str, bytes]) -> None:
+    """As a study called uv in a project of uv's."""
+    (tmp_path / "uv").write_bytes(journals["tpe"])
+    (tmp_path / "uv.lock").write_text("version = 1\n")
+    (tmp_path / "uv.lock2").symlink_to("elsewhere")
+    (tmp_path / "uv.lock1234.rename").symlink_to("uv")  # Optuna's own, of a process that was killed
+    began = time.monotonic()
+    with closing(Search(tmp_path / "uv", "tpe", 1, 3, {"validation": 0.1})) as search:
+        tried(search, 1, np.random.default_rng(2))
+    assert time.monotonic() - began < 10  # Optuna would wait for half a minute, and then remove it
+    assert (tmp_path / "uv.lock").read_text() == "version = 1\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"uv", "uv.lock", "uv.lock2"}
 
 
 def test_a_worker_that_is_killed_is_missed(tmp_path: Path, digits: Dataset) -> None:
