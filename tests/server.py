@@ -3,10 +3,26 @@
 import gzip
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: /x.gz\r\n\r\n"
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+ENDLESS = {
+    "slow headers": (b"HTTP/1.1 200 OK\r\n", b"x", 0.05),
+    "slow status": (b"", b"H", 0.05),
+    "slow continue": (b"", CONTINUE, 0.05),
+    "endless continue": (b"", CONTINUE * 1000, 0),
+    "slow trailers": (CHUNKED, b"x: y\r\n", 0.05),
+    "endless trailers": (CHUNKED, b"x: y\r\n" * 1000, 0),
+    "slow chunk": (CHUNKED[:-8], b";x", 0.05),
+    "slow redirect": (REDIRECT, b"x", 0.05),
+    "endless redirect": (REDIRECT, bytes(1 << 16), 0),
+}
+"""Behaviours: what is sent first, what is sent from then on, and seconds between."""
 
 
 class Mirror(ThreadingHTTPServer):
@@ -15,6 +31,8 @@ class Mirror(ThreadingHTTPServer):
     Attributes:
         behaviour: what to do when asked; "right" or a kind of fault.
         asked: paths that were asked for.
+        elsewhere: address to which "redirect elsewhere" redirects, before a file's name.
+        credentials: what came with each request as Authorization.
     """
 
     daemon_threads = True
@@ -23,6 +41,8 @@ class Mirror(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.folder, self.behaviour = folder, behaviour
         self.asked: list[str] = []
+        self.elsewhere = ""
+        self.credentials: list[str | None] = []
         self.bomb = gzip.compress(bytes(200_000_000), 1) if behaviour == "gzip bomb" else b""
 
     @property
@@ -35,7 +55,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        self.server.credentials.append(self.headers["Authorization"])
         behaviour = self.server.behaviour
+        if behaviour in ENDLESS:
+            self._go_on(*ENDLESS[behaviour])
+            return
         if behaviour == "missing":
             self.send_error(404)
             return
@@ -44,12 +68,18 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", self.path)
             self.end_headers()
             return
-        if behaviour == "redirect to nonsense":
+        if behaviour.startswith("redirect to "):
             self.send_response(302)
-            self.send_header("Location", "http://[::nonsense")
+            targets = {"nonsense": "http://[::nonsense", "file": "file:///etc/hostname", "data": "data:,hello"}
+            target = targets.get(behaviour.removeprefix("redirect to "))
+            self.send_header("Location", target or self.server.elsewhere + Path(self.path).name)
             self.end_headers()
             return
         content = (self.server.folder / Path(self.path).name).read_bytes()
+        if behaviour == "several members":
+            plain = gzip.decompress(content)
+            parts = (plain[:1000], plain[1000:1001], b"", plain[1001:])
+            content = b"".join(gzip.compress(part, 1) for part in parts) + bytes(100)
         if behaviour == "wrong content":
             content = gzip.compress(b"something else")
         if behaviour == "too little":
@@ -81,6 +111,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(content)
         except OSError:
             pass  # the client has hung up, as it should
+
+    def _go_on(self, start: bytes, again: bytes, pause: float) -> None:
+        """Send a start, and then the same again and again until the client has hung up, as it should."""
+        with suppress(OSError):
+            self.wfile.write(start)
+            while True:
+                self.wfile.write(again)
+                time.sleep(pause)
 
     def log_message(self, format: str, *args: object) -> None:
         pass

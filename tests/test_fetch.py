@@ -1,10 +1,12 @@
 """Fetching from real servers on this machine, good and bad."""
 
+import base64
 import gzip
 import io
 import os
 import pickle
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -76,22 +78,122 @@ def test_from_a_mirror_then_not_again(run: Run, mnist: Path, packed: Path, tmp_p
         ("stalls", "timed out"),
         ("dribbles", "took longer than"),
         ("endless", "longer than it can be"),
+        ("slow headers", "took longer than"),
+        ("slow status", "took longer than"),
+        ("slow continue", "took longer than"),
+        ("endless continue", "longer than it can be"),
+        ("slow trailers", "took longer than"),
+        ("endless trailers", "longer than it can be"),
+        ("slow chunk", "took longer than"),
+        ("slow redirect", "took longer than"),
+        ("endless redirect", "longer than it can be"),
+        ("redirect to file", "not allowed"),
+        ("redirect to data", "not allowed"),
     ],
 )
 def test_a_bad_mirror_is_one_line_and_is_not_asked_again(
     behaviour: str, problem: str, mnist: Path, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch, "STALL_SECONDS", 0.3)
-    monkeypatch.setattr(fetch, "TOTAL_SECONDS", 1.0 if behaviour == "dribbles" else 20.0)
+    monkeypatch.setattr(fetch, "TOTAL_SECONDS", 1.0 if problem.startswith("took") else 20.0)
     reports: list[str] = []
+    began = time.monotonic()
     with mirror(packed, behaviour) as bad, mirror(packed) as good:
         got = dict(fetch.fetch(tmp_path, mirrors=(bad.url, good.url), report=reports.append))
         assert got == dict.fromkeys(NAMES, good.url)
         assert set(bad.asked) == {f"/mnist/{NAMES[0]}.gz"}
+    assert time.monotonic() - began < 8
     assert len(reports) == 1
     assert reports[0].startswith(f"{bad.url}: ")
     assert problem in reports[0]
     only_right_files(tmp_path, mnist)
+
+
+def test_several_members(packed: Path, tmp_path: Path) -> None:
+    """As ``cat a.gz b.gz`` or bgzip makes a file."""
+    with mirror(packed, "several members") as server:
+        assert dict(fetch.fetch(tmp_path, mirrors=(server.url,))) == dict.fromkeys(NAMES, server.url)
+    (tmp_path / NAMES[3]).unlink()
+    (tmp_path / f"{NAMES[3]}.gz").write_bytes((packed / f"{NAMES[3]}.gz").read_bytes() + b"and something else")
+    assert dict(fetch.fetch(tmp_path, mirrors=()))[NAMES[3]] == str(tmp_path)
+
+
+@pytest.mark.parametrize("proxy", [None, "ftp_proxy"])
+def test_ftp_is_not_followed(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proxy: str | None) -> None:
+    reports: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as ftp, mirror(packed, "redirect to ftp") as server:
+        server.elsewhere = f"ftp://127.0.0.1:{ftp.getsockname()[1]}/"
+        if proxy:
+            monkeypatch.setenv(proxy, f"http://127.0.0.1:{ftp.getsockname()[1]}")
+        ftp.settimeout(0.2)
+        with pytest.raises(DigitnetError, match="could not get"):
+            list(fetch.fetch(tmp_path, mirrors=(server.url,), report=reports.append))
+        with pytest.raises(TimeoutError):
+            ftp.accept()
+    assert reports[0] == f"{server.url}: unknown url type: ftp"
+
+
+def test_a_redirect_to_another_mirror_is_followed(packed: Path, mnist: Path, tmp_path: Path) -> None:
+    with mirror(packed, "redirect to another") as first, mirror(packed) as second:
+        first.elsewhere = f"{second.url}/"
+        secret = first.url.replace("//", "//user:s%40cret@")
+        assert dict(fetch.fetch(tmp_path, mirrors=(secret,))) == dict.fromkeys(NAMES, first.url.replace("//", "//***@"))
+    assert set(first.credentials) == {f"Basic {base64.b64encode(b'user:s@cret').decode()}"}
+    assert set(second.credentials) == {None}
+    assert only_right_files(tmp_path, mnist) == sorted(NAMES)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:secret@127.0.0.1:9/",
+        "http://user:sec/secret@127.0.0.1:9/",
+        "http://user:secret@[::1/",
+        "http://user:secret@127.0.0.1:x/",
+        "http://user:secret@a b/",
+        "https://:secret@no.such.host.invalid/x",
+        "ftp://user:secret@host/",
+        "HTTP:user:secret@host/",
+        "user:secret@host/",
+    ],
+)
+def test_a_password_is_not_printed(run: Run, url: str) -> None:
+    result = run("fetch", "--mirror", url)
+    assert result.returncode in (1, 2)
+    assert "***@" in result.stderr.splitlines()[0]
+    assert "secret" not in result.stderr + result.stdout
+
+
+@pytest.mark.parametrize("proxy", ["http:/user:secret@host", "http://user:secret@127.0.0.1:9", "http://u:secret@h:x/"])
+def test_a_proxy_s_password_is_not_printed(run: Run, proxy: str) -> None:
+    result = run("fetch", "--mirror", "http://mnist.invalid/", env=os.environ | {"http_proxy": proxy})
+    assert result.returncode == 1
+    assert "secret" not in result.stderr
+
+
+def test_a_name_with_many_dead_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them together have no longer than one file may take."""
+    monkeypatch.setattr(fetch, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(fetch, "TOTAL_SECONDS", 1.0)
+    reports: list[str] = []
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # one more is let in, and then none
+        for other in (first, second):
+            other.setblocking(False)
+            other.connect_ex(full.getsockname())
+        address = (socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname())
+        real = socket.getaddrinfo
+        monkeypatch.setattr(
+            "socket.getaddrinfo",
+            lambda host, *rest, **more: [address] * 50 if host == "many.invalid" else real(host, *rest, **more),
+        )
+        began = time.monotonic()
+        mirror_url = f"http://many.invalid:{full.getsockname()[1]}/"
+        with pytest.raises(DigitnetError, match="could not get"):
+            list(fetch.fetch(tmp_path, mirrors=(mirror_url,), report=reports.append))
+    assert time.monotonic() - began < 5
+    assert "took longer than 1 s" in reports[0]
 
 
 def test_no_source_at_all(run: Run, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import click
 
 from digitnet.cli.data import fetch_with_bars
 from digitnet.cli.options import DATA, OutputPath
-from digitnet.fetch import MIRRORS
+from digitnet.fetch import MIRRORS, without_password
 
 
 @click.command("fetch", short_help="Put MNIST's four files into a folder.")
@@ -33,6 +33,7 @@ def command(data_dir: Path, mirrors: tuple[str, ...], copy_from: Path | None) ->
     """
     for mirror in mirrors:
         if not mirror.startswith(("http://", "https://")):
-            raise click.BadParameter(f"{mirror!r} is no http:// or https:// address.", param_hint="'--mirror'")
+            problem = f"{without_password(mirror)!r} is no http:// or https:// address."
+            raise click.BadParameter(problem, param_hint="'--mirror'")
     for name, origin in fetch_with_bars(data_dir, mirrors or MIRRORS, copy_from):
         click.echo(f"{data_dir / name}: {origin}")
