@@ -47,7 +47,8 @@ def read_libsvm(path: Path) -> tuple[Bytes, Bytes]:
             try:
                 pairs = [text.split(":") for text in texts]
                 indices.append(np.array([int(index) for index, _ in pairs], np.int32))
-                values.append(np.array([float(value) for _, value in pairs], np.float32))
+                with np.errstate(over="ignore"):  # what is too large becomes infinite, which is an error below
+                    values.append(np.array([float(value) for _, value in pairs], np.float32))
                 labels.append(float(label))
             except (ValueError, OverflowError):
                 problem = "not a label and pairs of index:value, such as 5 153:3 154:18"

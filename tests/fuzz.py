@@ -1,28 +1,58 @@
-"""A fuzzer that is guided by which code it reaches: pictures, IDX files and CSV through every reader.
+"""A fuzzer that is guided by which code it reaches: pictures, data, checkpoints and studies through every reader.
 
 ``python -m tests.fuzz -max_total_time=300 FOLDER``; the folder keeps what it has learnt. Made for ``make fuzz``.
 """
 
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
+from hashlib import sha256
 from pathlib import Path
 
 import atheris
+import numpy as np
+import optuna  # not instrumented: it is large, and its errors are all one to us
 
 with atheris.instrument_imports(include=["digitnet", "PIL"]):
-    from digitnet import DigitnetError, normalize
+    from digitnet import DigitnetError, Model, Network, Settings, normalize
     from digitnet.datasets import IMAGES_MAGIC, read_dataset, read_idx_file
+    from digitnet.modelfile import MAGIC, START, State, load_checkpoint, save
     from digitnet.number import find_digits
     from digitnet.paper import LARGEST
     from digitnet.pictures import open_picture
+    from digitnet.search import Search
+    from digitnet.training import Training
 
 from PIL import Image
 
 from tests.damage import sound_pictures
 
-READERS = b"pnic"
-"""The first byte of an input: a picture of one digit or of a number, IDX, CSV."""
+READERS = b"pnicks"
+"""The first byte of an input: a picture of one digit or of a number, IDX, CSV or LibSVM, a checkpoint, a study."""
+optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+
+
+def small_training() -> Training:
+    """What a checkpoint could go on with."""
+    return Training(Model(Network((4, 10))), Settings(epochs=3), np.random.default_rng(1))
+
+
+def resume(file: Path) -> None:
+    """Go on from a checkpoint, as a command would."""
+    saved, state = load_checkpoint(file)
+    training = small_training()
+    training.restore(saved, state.arrays, state.facts)
+    assert 0 <= training.done <= 3
+    assert np.isfinite(training.model.network.parameters).all()
+
+
+def go_on(file: Path) -> None:
+    """Go on with a study, as a command would, with one more trial."""
+    with closing(Search(file, "tpe", 1, 2, {})) as search:
+        attempt = search._begin()
+        while search._hear(attempt, 0.5):
+            pass
+        assert search.trials
 
 
 def feed(content: bytes, file: Path) -> None:
@@ -36,6 +66,12 @@ def feed(content: bytes, file: Path) -> None:
         elif reader in (b"i", b"c"):
             file.write_bytes(content)
             read_idx_file(file, IMAGES_MAGIC) if reader == b"i" else read_dataset(file)
+        elif reader == b"k" and content[:1] != b"\0":  # a model of version 1 would cost a process
+            file.write_bytes(MAGIC + sha256(content).hexdigest().encode() + content)
+            resume(file)
+        elif reader == b"s":
+            file.write_bytes(content)
+            go_on(file)
 
 
 def sow(folder: Path) -> None:
@@ -47,6 +83,16 @@ def sow(folder: Path) -> None:
     (folder / "sound-number").write_bytes(b"n" + sound_pictures()["21-PNG-L"])
     (folder / "sound-idx").write_bytes(b"i" + bytes.fromhex("00000803 00000001 00000002 00000002 01020304"))
     (folder / "sound-csv").write_bytes(b"c3" + b",0" * 784 + b"\n")
+    (folder / "sound-libsvm").write_bytes(b"c3 153:1 154:0.5\n4 784:1 # a comment\n")
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "file"
+        training = small_training()
+        arrays, facts = training.state()
+        save(training.model, file, State(arrays, facts))
+        (folder / "sound-checkpoint").write_bytes(b"k" + file.read_bytes()[START:])
+        file.unlink()
+        go_on(file)
+        (folder / "sound-study").write_bytes(b"s" + file.read_bytes())
 
 
 def main() -> None:
@@ -58,7 +104,7 @@ def main() -> None:
         sow(folder)
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "file"
-        atheris.Setup([*sys.argv, "-timeout=20", "-rss_limit_mb=4000", "-max_len=4096"], lambda data: feed(data, file))
+        atheris.Setup([*sys.argv, "-timeout=20", "-rss_limit_mb=4000", "-max_len=16384"], lambda data: feed(data, file))
         atheris.Fuzz()
 
 
