@@ -69,8 +69,7 @@ def test_a_damaged_model_is_a_line(small_model: Model, model_path: Path, tmp_pat
         assert err.count("\n") == 1
         assert "Traceback" not in err
     assert len(broken) == 102 + len(FORGERIES) + len(HEADERS)
-    assert (sound[0], sound[2]) == (0, "model: small.h5
-")
+    assert (sound[0], sound[2]) == (0, "model: small.h5\n")
 
 
 # --- data
