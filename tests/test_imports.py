@@ -28,7 +28,7 @@ FLOORS = [
     ["digit"],
     ["paper", "components"],
     ["activations"],
-    ["arrays", "checks", "errors"],
+    ["arrays", "checks", "errors", "processes"],
 ]
 """From the top of the house to its cellar; a module imports only from floors below its own."""
 HOMES = {
