@@ -74,7 +74,6 @@ def _in_processes(work: Work[Item, Result], items: Iterator[Item | None], jobs: 
 
     # A fork takes milliseconds and shares the model. Elsewhere than on Linux it is not safe, or not there.
     context = get_context("fork" if sys.platform == "linux" else "spawn")
-    os.environ["PYTHONSAFEPATH"] = "1"  # what is spawned would look for modules in the working folder first
     pending: deque[Future[tuple[list[Result], list[Item]]]] = deque()
     size = FIRST
     with ProcessPoolExecutor(jobs, context, _begin, (work,)) as pool:

@@ -26,6 +26,8 @@ COMMANDS = {
 # After a matrix product OpenBLAS's threads spin for 2^26 clock ticks, on the core that the next step needs. It reads
 # this when NumPy is first imported, which is after here.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "8")
+# Where processes are spawned, they would look for modules in the working folder first.
+os.environ["PYTHONSAFEPATH"] = "1"
 
 
 class LazyGroup(click.Group):
