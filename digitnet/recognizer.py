@@ -32,7 +32,7 @@ class Prediction(NamedTuple):
 
     Attributes:
         digit: 0 to 9, or None if there is no answer.
-        confidence: of the likeliest digit, 0 to 1; 0 without ink.
+        confidence: of the likeliest digit, 0 to 1; 0 without ink or with several digits.
         confidences: of each digit, 0 to 9.
         seen: (side, side) uint8 of 0 and 1, the ink that the network saw.
         reason: why there is no answer.
@@ -112,15 +112,16 @@ class Recognizer:
                 opened.append(str(error))
         read, _ = self.read_greys([one for one in opened if not isinstance(one, str)])
         predictions = iter(read)
-        return [self._unread(one) if isinstance(one, str) else next(predictions) for one in opened]
+        blank = np.zeros((self.model.ink.side,) * 2, np.uint8)
+        return [self._unanswered(one, blank) if isinstance(one, str) else next(predictions) for one in opened]
 
     def read_greys(self, greys: Sequence[Picture]) -> tuple[list[Prediction], Stages]:
         """Read pictures of :func:`digitnet.pictures.open_pages`, and tell what became of them on the way."""
         chain = stages(greys, self.polarity)
-        predictions = self.predict(np.reshape(chain.normalized, (-1, SIDE, SIDE)))
+        predictions = self.predict(np.array(chain.normalized, np.uint8).reshape(-1, SIDE, SIDE))
         for i in np.flatnonzero(chain.crowded):
             if self._holds_several(chain.strength[i], predictions[i]):
-                predictions[i] = predictions[i]._replace(digit=None, reason=SEVERAL)
+                predictions[i] = self._unanswered(SEVERAL, predictions[i].seen)
         return predictions, chain
 
     def _holds_several(self, strength: Bytes, whole: Prediction) -> bool:
@@ -131,9 +132,8 @@ class Recognizer:
         sure = [part.confidence for part in self.predict([part.grey for part in parts]) if part.confidence >= SURE]
         return len(sure) > 1 and (not all_one or min(sure) > whole.confidence)
 
-    def _unread(self, problem: str) -> Prediction:
-        side = self.model.ink.side
-        return Prediction(None, 0.0, (0.0,) * CLASSES, np.zeros((side, side), np.uint8), problem)
+    def _unanswered(self, reason: str, seen: Bytes) -> Prediction:
+        return Prediction(None, 0.0, (0.0,) * CLASSES, seen, reason)
 
     def read_number(self, source: ImageSource) -> list[list[tuple[Found, Prediction]]]:
         """Read several digits in one picture: lines from the top, each from the left; empty where there is no ink.
@@ -176,7 +176,7 @@ class Recognizer:
         for digit, ys, ink in pictures:
             pixels = ink.reshape(side, side)
             if digit == NO_DIGIT:
-                predictions.append(Prediction(None, 0.0, (0.0,) * len(ys), pixels, "no ink found"))
+                predictions.append(self._unanswered("no ink found", pixels))
                 continue
             sure = ys[digit] >= self.min_confidence
             answer, reason = (digit, None) if sure else (None, "unsure")

@@ -62,27 +62,28 @@ def listed_names(path: str, end: bytes, report: Report) -> Iterator[str | None]:
         OSError: the file cannot be read.
     """
     empty, windows = True, False
-    for name in _split(path, end):
+    place = "stdin" if path == STDIN else path
+    for name in _split(path, end, place):
         if name is None:
             yield None
             continue
         if end == b"\n" and b"\0" in name:
-            raise DigitnetError(f"{path}: its names end in null bytes, as of find -print0; -0 reads them")
+            raise DigitnetError(f"{place}: its names end in null bytes, as of find -print0; -0 reads them")
         if end == b"\0" and empty and b"\n" in name.rstrip(b"\n") and not os.path.lexists(name):
-            raise DigitnetError(f"{path}: its names end in newlines; leave out -0")
+            raise DigitnetError(f"{place}: its names end in newlines; leave out -0")
         if end == b"\n" and name.endswith(b"\r") and not os.path.lexists(name):
             name = name[:-1]
             if not windows:
-                report(f"{path}: its lines end as on Windows (CRLF); the carriage returns are left out")
+                report(f"{place}: its lines end as on Windows (CRLF); the carriage returns are left out")
             windows = True
         if name:
             empty = False
             yield os.fsdecode(name)
     if empty:
-        report(f"{'stdin' if path == STDIN else path}: no names in it, nothing to read")
+        report(f"{place}: no names in it, nothing to read")
 
 
-def _split(path: str, end: bytes) -> Iterator[bytes | None]:
+def _split(path: str, end: bytes, place: str) -> Iterator[bytes | None]:
     if os.path.isdir(path):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     file = sys.stdin.fileno() if path == STDIN else os.open(path, os.O_RDONLY)
@@ -96,4 +97,4 @@ def _split(path: str, end: bytes) -> Iterator[bytes | None]:
         if not chunk:
             return
         if len(rest) > LONGEST:
-            raise DigitnetError(f"{path}: a name of more than {LONGEST:,} bytes; is this a list of names?")
+            raise DigitnetError(f"{place}: a name of more than {LONGEST:,} bytes; is this a list of names?")
