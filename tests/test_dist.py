@@ -1,5 +1,6 @@
 """The wheel and the sdist hold what they should, and the wheel works on its own."""
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -34,6 +35,20 @@ def test_sdist_holds_what_is_committed() -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     outside = {".ci/run", ".pre-commit-config.yaml"}
     assert names - {"PKG-INFO"} == committed() - outside
+
+
+def test_the_package_index_shows_links_that_lead_somewhere() -> None:
+    with zipfile.ZipFile(WHEEL) as archive:
+        metadata = archive.read(f"digitnet-{__version__}.dist-info/METADATA").decode()
+        assert {f"digitnet-{__version__}.dist-info/licenses/{name}" for name in ("LICENSE", "models/LICENSE")} <= set(
+            archive.namelist()
+        )
+    links = re.findall(r"\]\(([^)#]+)\)", metadata)
+    base = "https://github.com/digitnet/digitnet/blob/main/"
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert all((ROOT / link.removeprefix(base)).exists() for link in links if link.startswith(base))
+    assert "Project-URL: Homepage, https://github.com/digitnet/digitnet" in metadata
+    assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_the_wheel_works_elsewhere(tmp_path: Path) -> None:
