@@ -1,25 +1,28 @@
 """Files that are there whole or not at all, and outputs that are no files."""
 
 import fcntl
-import glob
 import os
 import re
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedWriter, FileIO
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from digitnet.errors import DigitnetError
 
+LEFTOVER = ".digitnet-"
+"""How the names of temporary files begin."""
 STDOUT = Path("-")
 """Stands for standard output where a stream can be written."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file beside ``path`` that takes its place when the block ends well.
+    """Open a temporary file beside ``path`` that takes its place, and its mode, when the block ends well.
 
     If the block raises, ``path`` is as it was and the temporary file is gone. Folders on the way are made.
 
@@ -31,18 +34,43 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     if path.exists() and not path.is_file():
         raise DigitnetError(f"{path}: not an ordinary file, so it is not overwritten; name another one")
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    temporary = path.with_name(f".{path.name}.{os.uname().nodename}-{os.getpid()}.tmp")
+    _remove_leftovers(path.parent)
+    with naming(named):
+        file = _temporary(path.parent)
+        with file, removed_on_error(Path(file.name)):
+            yield file
+            file.flush()
+            if path.exists():
+                os.chmod(file.name, stat.S_IMODE(path.stat().st_mode))
+            os.fsync(file.fileno())
+            os.replace(file.name, path)
+
+
+@contextmanager
+def creating(path: Path) -> Iterator[BinaryIO]:
+    """Open a new file in the place of whatever is there; of a link, not of what it leads to.
+
+    If the block raises, there is none.
+
+    Raises:
+        OSError: it cannot be written; it names ``path``.
+    """
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        with open(path, "xb") as file, removed_on_error(path):
+            yield file
+            file.flush()
+
+
+@contextmanager
+def removed_on_error(path: Path) -> Iterator[None]:
+    """Remove a file if the block raises, be it Ctrl-C."""
     try:
-        with naming(named):
-            with open(temporary, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-    except BaseException:  # Ctrl-C, too, leaves nothing behind
+        yield
+    except BaseException:
         with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         raise
 
 
@@ -106,23 +134,32 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def _remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of processes of this machine that were killed while they wrote ``path``."""
-    # Folders can be shared with other machines, of whose processes nothing is known here.
-    for leftover in path.parent.glob(f".{glob.escape(f'{path.name}.{os.uname().nodename}')}-*.tmp"):
-        process = leftover.name.removesuffix(".tmp").rpartition("-")[2]
-        if process.isdecimal() and not _is_alive(int(process)):
-            leftover.unlink(missing_ok=True)
+def _temporary(folder: Path) -> BinaryIO:
+    """A new file of a random name, locked as long as it is open."""
+    while True:
+        path = folder / f"{LEFTOVER}{secrets.token_hex(8)}.tmp"
+        file = open(path, "xb")  # noqa: SIM115, whoever asked for it closes it
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if _is_at(file, path):  # before it was locked, another process may have taken it for a leftover
+            return file
+        file.close()
 
 
-def _is_alive(process: int) -> bool:
+def _remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of processes that were killed: nobody has them locked any more."""
+    for path in folder.glob(f"{LEFTOVER}*.tmp"):
+        with suppress(OSError), open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    """Whether an open file is still the one of that name."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
+    except FileNotFoundError:
         return False
-    except OSError:  # it is somebody else's
-        return True
-    return True
 
 
 def exclusive(path: Path) -> BinaryIO:
@@ -153,6 +190,8 @@ def locked(path: Path) -> Iterator[None]:
         OSError: the folder cannot be written.
     """
     lock = path.with_name(f".{path.name}.lock")
+    if lock.is_symlink():  # not ours
+        lock.unlink()
     while True:
         try:
             file = exclusive(lock)
@@ -160,7 +199,7 @@ def locked(path: Path) -> Iterator[None]:
             raise DigitnetError(f"{path}: another training writes it; wait for its end, or name another file") from None
         with file:
             # Whoever had it before may have removed it between our opening and our locking.
-            if lock.exists() and os.path.samestat(os.fstat(file.fileno()), os.stat(lock)):
+            if _is_at(file, lock):
                 try:
                     yield
                 finally:

@@ -1,12 +1,13 @@
 """Files that are there whole or not at all."""
 
 import os
+import stat
 import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-from digitnet.files import check_writable, replacing
+from digitnet.files import check_writable, creating, replacing
 
 
 def test_a_block_that_fails_changes_nothing(tmp_path: Path) -> None:
@@ -26,14 +27,51 @@ def test_leftovers_of_the_dead_are_removed_but_not_of_the_living(tmp_path: Path)
         "with replacing(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, path], check=False)
-    living = f".x[1].h5.{os.uname().nodename}-{os.getppid()}.tmp"
-    elsewhere = ".x[1].h5.another-machine-999999999.tmp"
-    for name in (living, elsewhere):
-        (tmp_path / name).touch()
-    assert len(os.listdir(tmp_path)) == 3
-    with replacing(path) as file:
+    assert len(os.listdir(tmp_path)) == 1
+    with replacing(tmp_path / "y") as living:
+        assert len(os.listdir(tmp_path)) == 1
+        with replacing(path) as file:
+            file.write(b"new")
+        living.write(b"alive")
+    assert sorted(os.listdir(tmp_path)) == ["x[1].h5", "y"]
+    assert (tmp_path / "y").read_bytes() == b"alive"
+
+
+def test_many_processes_write_one_file(tmp_path: Path) -> None:
+    """None takes another's temporary file for a leftover, whatever its host is called."""
+    code = (
+        "import sys, pathlib; from digitnet.files import replacing\n"
+        "for _ in range(40):\n"
+        "    with replacing(pathlib.Path(sys.argv[1])) as file: file.write(b'x' * 1000)"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", code, tmp_path / "x"]) for _ in range(4)]
+    assert [writer.wait(60) for writer in writers] == [0] * 4
+    assert os.listdir(tmp_path) == ["x"]
+
+
+def test_a_file_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.touch()
+    for mode in (0o640, 0o600, 0o444):
+        path.chmod(mode)
+        with replacing(path) as file:
+            file.write(b"new")
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_a_planted_link_is_replaced_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("precious")
+    for plant in (os.symlink, os.link):
+        plant(tmp_path / "victim", tmp_path / "x.png")
+        with creating(tmp_path / "x.png") as file:
+            file.write(b"new")
+        assert (tmp_path / "victim").read_text() == "precious"
+        assert (tmp_path / "x.png").read_bytes() == b"new"
+        (tmp_path / "x.png").unlink()
+    os.symlink(tmp_path / "victim", tmp_path / ".digitnet-0.tmp")
+    with replacing(tmp_path / "y") as file:
         file.write(b"new")
-    assert set(os.listdir(tmp_path)) == {living, elsewhere, "x[1].h5"}
+    assert (tmp_path / "victim").read_text() == "precious"
 
 
 def test_checking_changes_nothing(tmp_path: Path) -> None:

@@ -217,9 +217,10 @@ def test_names_of_any_bytes(run: Run, tmp_path: Path) -> None:
     text = output("--files-from", "-", "-0", "--format", "csv", input=b"\0".join(names))
     table = list(csv.reader(io.StringIO(text.decode("utf-8", "surrogateescape"), newline="")))[1:]
     assert [os.fsencode(row[0]) for row in table] == names
-    escapes = {b"\\\\": b"\\", b"\\t": b"\t", b"\\n": b"\n", b"\\r": b"\r"}
+    escape = rb"\\(x[0-9a-f]{2}|u[0-9a-f]{4}|.)"
     cells = [line.split(b"\t") for line in output("in", "--format", "tsv").split(b"\n")[:-1]]
-    assert [re.sub(rb"\\.", lambda m: escapes[m[0]], path) for path, _, _ in cells] == names
+    assert [re.sub(escape, lambda m: m[0].decode("unicode_escape").encode(), path) for path, _, _ in cells] == names
+    assert not re.search(rb"[\x00-\x08\x0b-\x1f\x7f]|\xe2\x80\xa8", output("in", "--format", "tsv"))
     for name in names:
         Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))).write_bytes(b"")
     result = run("predict", "in")

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from digitnet import __version__
+from digitnet.cli.messages import say
 from digitnet.errors import DigitnetError
 
 COMMANDS = {
@@ -154,5 +155,5 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _complain(line: str, code: int) -> int:
-    click.echo(" ".join(line.split()), err=True)
+    say(line)
     return code

@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 from tqdm import tqdm
 
+from digitnet.cli.messages import say, visible
 from digitnet.cli.options import DATA, plural
 from digitnet.datasets import Dataset, Part, has_idx, read_dataset
 from digitnet.fetch import MIRRORS, fetch
@@ -18,15 +19,15 @@ def read_data(path: Path, part: Part) -> Dataset:
     """Read the data of the option --data; MNIST is fetched if nobody has named data and there are none."""
     chosen = click.get_current_context().get_parameter_source("data")
     if chosen is not click.core.ParameterSource.COMMANDLINE and _is_empty(path):
-        click.echo(f"{path}: no data here yet, fetching MNIST", err=True)
+        say(f"{path}: no data here yet, fetching MNIST")
         for _ in fetch_with_bars(path):
             pass
     dataset = read_dataset(path, part)
     for line in dataset.unread:
-        click.echo(line, err=True)
+        say(line)
     if dataset.unread:
         count = len(dataset.unread)
-        click.echo(f"{path}: left out {count:,} of {plural(count + len(dataset), 'picture')}", err=True)
+        say(f"{path}: left out {count:,} of {plural(count + len(dataset), 'picture')}")
     return dataset
 
 
@@ -61,7 +62,7 @@ def fetch_with_bars(
 
     def report(line: str) -> None:
         bar.close()
-        tqdm.write(line, file=sys.stderr)
+        tqdm.write(visible(line), file=sys.stderr)
 
     try:
         yield from fetch(folder, mirrors=mirrors, copy_from=copy_from, report=report, progress=progress)

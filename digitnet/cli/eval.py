@@ -8,11 +8,12 @@ import click
 import numpy as np
 
 from digitnet.cli.data import read_data
-from digitnet.cli.options import OutputPath, data_option, load_model, model_option
+from digitnet.cli.messages import say
+from digitnet.cli.options import MODEL, OutputPath, check_distinct, data_option, load_model, model_option
 from digitnet.datasets import Dataset
 from digitnet.evaluation import BINS, Evaluation, evaluate
 from digitnet.features import drawn
-from digitnet.files import check_output, check_writable, is_stdout, writing
+from digitnet.files import check_output, check_writable, creating, is_stdout, writing
 from digitnet.losses import CLASSES
 from digitnet.pictures import save_grey
 from digitnet.recognizer import NO_DIGIT
@@ -46,16 +47,16 @@ def command(data: Path, model: Path | None, as_json: bool, errors: Path | None, 
     if errors is not None:
         check_writable(errors / "0.png")
     if features is not None:
+        check_distinct({"--features": features, "--model": model or MODEL, "--data": data})
         check_output(features)
     dataset = read_data(data, "test")
     result = evaluate(loaded, dataset)
-    click.echo(json.dumps(as_object(result)) if as_json else as_text(result), err=is_stdout(features))
-    if errors is not None:
-        save_errors(errors, dataset, result)
+    say(json.dumps(as_object(result)) if as_json else as_text(result), err=is_stdout(features), keep="\n")
+    unsaved = 0 if errors is None else save_errors(errors, dataset, result)
     if features is not None:
         with writing(features) as file:
             save_grey(file, drawn(loaded.network))
-    return 1 if dataset.unread else 0
+    return 1 if dataset.unread or unsaved else 0
 
 
 def as_object(result: Evaluation) -> dict[str, object]:
@@ -119,11 +120,18 @@ def as_text(result: Evaluation) -> str:
     return "\n".join(lines)
 
 
-def save_errors(folder: Path, dataset: Dataset, result: Evaluation) -> None:
-    """Write each misread picture as the network was given it."""
+def save_errors(folder: Path, dataset: Dataset, result: Evaluation) -> int:
+    """Write each misread picture as the network was given it; how many could not be written."""
+    unsaved = 0
     digits = len(str(len(dataset) - 1))
     for index in result.errors:
         answer = "none" if result.digits[index] == NO_DIGIT else str(result.digits[index])
         confidence = 0.0 if answer == "none" else result.confidences[index]
         name = f"{result.labels[index]}-{answer}-{confidence:.4f}-{index:0{digits}}.png"
-        save_grey(folder / name, np.asarray(dataset.images[index]))
+        try:
+            with creating(folder / name) as file:
+                save_grey(file, np.asarray(dataset.images[index]))
+        except OSError as error:
+            say(f"{error.filename}: {error.strerror}")
+            unsaved += 1
+    return unsaved

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from digitnet.cli.options import OutputPath, load_model
+from digitnet.cli.messages import say
+from digitnet.cli.options import OutputPath, check_distinct, load_model
 from digitnet.errors import DigitnetError
 from digitnet.files import is_stdout
 
@@ -17,6 +18,7 @@ def command(model: Path, output: Path) -> None:
 
     Its input "ink" takes a row of 0 and 1 for each picture, as float32; its output "confidences" gives a row of ten.
     """
+    check_distinct({"ONNX": output, "MODEL": model})
     try:
         from digitnet.onnxfile import export
     except ModuleNotFoundError as error:
@@ -25,4 +27,4 @@ def command(model: Path, output: Path) -> None:
         raise DigitnetError("exporting needs ONNX; pip install 'digitnet[onnx]' brings it") from None
     loaded = load_model(model)
     export(loaded, output)
-    click.echo(f"{output}: {loaded.network}", err=is_stdout(output))
+    say(f"{output}: {loaded.network}", err=is_stdout(output))

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from digitnet.cli.data import fetch_with_bars
+from digitnet.cli.messages import say
 from digitnet.cli.options import DATA, OutputPath
 from digitnet.fetch import MIRRORS, without_password
 
@@ -36,4 +37,4 @@ def command(data_dir: Path, mirrors: tuple[str, ...], copy_from: Path | None) ->
             problem = f"{without_password(mirror)!r} is no http:// or https:// address."
             raise click.BadParameter(problem, param_hint="'--mirror'")
     for name, origin in fetch_with_bars(data_dir, mirrors or MIRRORS, copy_from):
-        click.echo(f"{data_dir / name}: {origin}")
+        say(f"{data_dir / name}: {origin}", err=False)

@@ -2,12 +2,14 @@
 
 import math
 import re
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import click
 
-from digitnet.files import STDOUT
+from digitnet.cli.messages import say
+from digitnet.files import STDOUT, is_stream
 from digitnet.model import Model
 from digitnet.modelfile import load, load_shipped
 
@@ -89,8 +91,20 @@ def load_model(named: Path | None) -> Model:
     if named == SHIPPED or (named is None and not MODEL.is_file()):
         return load_shipped()
     model = load(named or MODEL)
-    click.echo(f"model: {named or MODEL}", err=True)
+    say(f"model: {named or MODEL}")
     return model
+
+
+def check_distinct(paths: dict[str, Path | None]) -> None:
+    """Find out that no output is also an input or another output, under whatever name.
+
+    Raises:
+        UsageError: two of them, whose names go into the message, are one file.
+    """
+    given = [(name, path) for name, path in paths.items() if path and not path.is_dir() and not is_stream(path)]
+    for (name, path), (other, its) in combinations(given, 2):
+        if path.resolve() == its.resolve() or (path.exists() and its.exists() and path.samefile(its)):
+            raise click.UsageError(f"{name} and {other} must be different files.")
 
 
 def plural(count: int, noun: str) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from io import StringIO
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from digitnet.cli.messages import visible
 from digitnet.recognizer import Prediction
 
 if TYPE_CHECKING:
     from digitnet.number import Found
 
 UNKNOWN = "?"
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 FORMATS = ("text", "tsv", "csv", "json", "jsonl")
 JSON = ("json", "jsonl")
@@ -111,8 +111,8 @@ def answer(prediction: Prediction) -> str:
 
 
 def escape(path: str) -> str:
-    """Backslash, tab, newline and carriage return as in C."""
-    return path.translate(_ESCAPES)
+    r"""A name as people and tables get it: a backslash doubled, control characters as \t, \x1b, \u202e and so on."""
+    return visible(path.replace("\\", "\\\\"))
 
 
 def _csv(*cells: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from digitnet.cli.messages import say
 from digitnet.cli.names import STDIN, in_order
 from digitnet.cli.options import Number, OutputPath, load_model, model_option, plural
 from digitnet.cli.output import FORMATS, Writer
@@ -118,7 +119,7 @@ def command(
     if STDIN in named and sys.stdin.isatty():
         if files_from != STDIN:
             raise click.UsageError("stdin is the terminal; send a picture: digitnet predict - < digit.png.")
-        click.echo("names of pictures, one a line; Ctrl-D ends them:", err=True)
+        say("names of pictures, one a line; Ctrl-D ends them:")
     if save_inputs and jobs not in (1, None):
         raise click.UsageError("--save-inputs numbers its pictures in one process; leave out --jobs.")
     recognizer = Recognizer(load_model(model), polarity, min_confidence)
@@ -134,7 +135,7 @@ def command(
     def note(line: str) -> None:
         if bar is not None:
             bar.clear()
-        click.echo(line, err=True)
+        say(line, keep="\n")
 
     names = in_order(pictures, files_from, b"\0" if null else b"\n", recursive, note)
     if sys.stderr.isatty() and not single:

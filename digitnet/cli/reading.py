@@ -1,5 +1,6 @@
 """From pictures to what is printed about them, many at once."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from digitnet.cli.output import JSON, drawing, escape, of_digit, of_failure, of_number, row
 from digitnet.errors import DigitnetError
+from digitnet.files import creating
 from digitnet.ink import Stages
 from digitnet.paper import LARGEST, SHEET
 from digitnet.pictures import Page, limit_pixels, open_pages, save_grey
@@ -15,6 +17,8 @@ from digitnet.recognizer import SEVERAL, Prediction, Recognizer
 
 SECONDS = 0.1
 """Time to open pictures in, before those that are open are read."""
+LONGEST_STEM = 200
+"""Bytes of a picture's name in the names of its stages; file systems allow 255 in all."""
 HASH = 8
 """Characters of a model's hash in a row; of a million models, two are hardly ever the same."""
 
@@ -120,7 +124,8 @@ class Reader:
             read, stages = self.recognizer.read_greys([grey for _, grey in pages])
             predictions = iter(read)
             if self.save_inputs:
-                self._save_stages(self.save_inputs, [path for path, _ in pages], stages, read)
+                answers = [(answer, path) for answer, path, page in opened if isinstance(page, Page)]
+                self._save_stages(self.save_inputs, answers, stages, read)
         for answer, path, page in opened:
             try:
                 if isinstance(page, DigitnetError):
@@ -141,13 +146,18 @@ class Reader:
                 answer.notes += [f"{escape(path)}:\n{drawing(one)}" for one in seen]
 
     def _save_stages(
-        self, folder: Path, paths: Sequence[str], stages: Stages, predictions: Sequence[Prediction]
+        self, folder: Path, answers: Sequence[tuple[Answer, str]], stages: Stages, predictions: Sequence[Prediction]
     ) -> None:
         names = Stages._fields[:-1]
-        for path, prediction, *pictures in zip(paths, predictions, *stages[:-1], strict=True):
+        for (answer, path), prediction, *pictures in zip(answers, predictions, *stages[:-1], strict=True):
             self.saved += 1
-            start = f"{self.saved:05}-{Path(path).stem}"
+            start = f"{self.saved:05}-{os.fsdecode(os.fsencode(Path(path).stem)[:LONGEST_STEM])}"
             last = 255 * prediction.seen
-            for step, (name, picture) in enumerate(zip([*names, "ink"], [*pictures, last], strict=True), start=1):
-                if picture.size:
-                    save_grey(folder / f"{start}-{step}-{name}.png", picture)
+            try:
+                for step, (name, picture) in enumerate(zip([*names, "ink"], [*pictures, last], strict=True), start=1):
+                    if picture.size:
+                        with creating(folder / f"{start}-{step}-{name}.png") as file:
+                            save_grey(file, picture)
+            except OSError as error:
+                answer.failures += 1
+                answer.notes.append(f"{escape(error.filename)}: {error.strerror}")

@@ -14,6 +14,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+from digitnet.cli.messages import say
 from digitnet.cli.options import plural
 from digitnet.datasets import Dataset
 from digitnet.errors import DigitnetError
@@ -135,14 +136,14 @@ class Run:
             error.args = (self._fall_back("interrupted"),)
             raise
         except DivergedError:
-            click.echo(self._fall_back("diverged"), err=True)
+            say(self._fall_back("diverged"))
             if self.kept:
                 self.checkpoint.unlink(missing_ok=True)
             raise
         finish(training, held_out)
         self._save(training.model)
         if limited and training.done < epochs:
-            click.echo(f"time limit: stopped after epoch {training.done} of {epochs}; --resume goes on", err=True)
+            say(f"time limit: stopped after epoch {training.done} of {epochs}; --resume goes on")
         else:
             self.checkpoint.unlink(missing_ok=True)
         return self._result()
@@ -193,7 +194,7 @@ class Run:
         if then > now:
             kept = set_aside(self.output)
             better = f"the model there read {then:.2%} of its validation digits, the new one reads {now:.2%}"
-            click.echo(f"{self.output}: {better}; the old one is now {kept}", err=True)
+            say(f"{self.output}: {better}; the old one is now {kept}")
         save(model, self.output)
 
     def _fall_back(self, what: str) -> str:

@@ -14,7 +14,17 @@ from tqdm import tqdm
 from digitnet.chart import save_chart
 from digitnet.cli import train
 from digitnet.cli.data import read_data
-from digitnet.cli.options import MODEL, Duration, OutputPath, data_option, plural, seed_option, validation_option
+from digitnet.cli.messages import say
+from digitnet.cli.options import (
+    MODEL,
+    Duration,
+    OutputPath,
+    check_distinct,
+    data_option,
+    plural,
+    seed_option,
+    validation_option,
+)
 from digitnet.errors import DigitnetError
 from digitnet.files import check_output, check_writable, is_stdout
 
@@ -78,6 +88,8 @@ def command(
         raise DigitnetError("searching needs Optuna; pip install 'digitnet[search]' brings it") from None
     if not validation:
         raise click.UsageError("a search needs digits to measure on; leave out --validation 0.")
+    journal = study or output.with_name(f"{output.name}.study")
+    check_distinct({"--picture": picture, "--study": journal, "--output": output, "--data": data})
     check_writable(output)
     if picture is not None:
         check_output(picture)
@@ -88,12 +100,11 @@ def command(
     training, held_out = dataset.split(validation, splitting)
     if not len(training) or not len(held_out):
         raise DigitnetError(f"{data}: {len(dataset)} digits leave none to train on, or none to measure on")
-    journal = study or output.with_name(f"{output.name}.study")
     facts = {"validation": validation, "data_sha256": dataset.sha256}
     with closing(Search(journal, sampler, seed, epochs, facts)) as search:
         done = len(search.trials)
         if done:
-            click.echo(f"{journal}: going on after {plural(done, 'trial')}", err=True)
+            say(f"{journal}: going on after {plural(done, 'trial')}")
         try:
             with tqdm(total=trials, initial=done, unit="trial", disable=None) as bar:
                 for trial in search.go(training, held_out, trials, time_limit, jobs):
@@ -105,11 +116,11 @@ def command(
             error.args = (f"interrupted after {plural(done, 'trial')}; the same command goes on",)
             raise
         if trials is None or done < trials:
-            click.echo(f"time limit: stopped after {plural(done, 'trial')}; the same command goes on", err=True)
+            say(f"time limit: stopped after {plural(done, 'trial')}; the same command goes on")
         best = search.best()
         if not best:
             raise DigitnetError(f"{journal}: no trial has come to its end yet; the same command goes on")
-        click.echo(table(best), err=is_stdout(picture))
+        say(table(best), err=is_stdout(picture), keep="\n")
         if picture is not None:
             save_chart(picture, _points(search.trials), _points(search.front()), AXES)
     winner = best[0].candidate

@@ -10,12 +10,14 @@ import click
 
 from digitnet.activations import ACTIVATIONS
 from digitnet.cli.data import mnist_beside, read_data
+from digitnet.cli.messages import say
 from digitnet.cli.options import (
     MODEL,
     SHIPPED,
     Duration,
     Number,
     OutputPath,
+    check_distinct,
     data_option,
     seed_option,
     validation_option,
@@ -24,7 +26,7 @@ from digitnet.cli.presets import PRESETS, spelled_out, use_preset
 from digitnet.cli.run import Run, checkpoint_of
 from digitnet.datasets import mix
 from digitnet.errors import DigitnetError
-from digitnet.files import check_output, check_writable, is_stdout, is_stream, locked, set_aside
+from digitnet.files import check_output, check_writable, is_stdout, locked, set_aside
 from digitnet.ink import Ink
 from digitnet.losses import CLASSES, LOSSES
 from digitnet.model import Model
@@ -191,10 +193,10 @@ def command(
         raise click.UsageError("--early-stop needs digits to measure on; leave out --validation 0.")
     if start is not None and learning_rate is None:
         settings = replace(settings, learning_rate=OPTIMIZERS[optimizer].default_learning_rate / 10)
-    files = [output, checkpoint_of(output), *([log] if log and not is_stream(log) else [])]
-    if len({path.resolve() for path in (*files, data)}) <= len(files):
-        raise click.UsageError("--output, --log and --data must be different files.")
-    for path in files[:2]:
+    checkpoint = checkpoint_of(output)
+    check_distinct({"--log": log, "the checkpoint": checkpoint, "--output": output, "--data": data})
+    check_distinct({"--log": log, "the checkpoint": checkpoint, "--from": start})
+    for path in (output, checkpoint):
         check_writable(path)
     if log:
         check_output(log)
@@ -221,7 +223,7 @@ def command(
         raise DigitnetError(f"{data}: {len(dataset)} digits leave none to train on")
     if start is not None and (mnist := mnist_beside(data)):
         _, sample = mnist.split(min(1, REMEMBERED / len(mnist)), splitting)
-        click.echo(f"{len(sample):,} of MNIST's digits are mixed in, so that they are not forgotten", err=True)
+        say(f"{len(sample):,} of MNIST's digits are mixed in, so that they are not forgotten")
         train, held_out = (
             mix(*pair) for pair in zip((train, held_out), sample.split(validation, splitting), strict=True)
         )
@@ -229,13 +231,13 @@ def command(
         raise DigitnetError(f"{data}: {len(dataset)} digits leave none to measure on, as --early-stop must")
     absent = ", ".join(map(str, sorted({*range(CLASSES)} - {*train.labels.tolist()})))
     if absent:
-        click.echo(f"{data}: no picture of {absent} to train on; the network will not learn to read it", err=True)
+        say(f"{data}: no picture of {absent} to train on; the network will not learn to read it")
     model.record = {**record(dataset, validation, settings, seed), "pretrain": pretrain}
     run = Run(Training(model, settings, ordering), output, log)
     if resume:
         run.resume()
     elif run.checkpoint.exists():
         kept = set_aside(run.checkpoint)
-        click.echo(f"{run.checkpoint}: a run was cut off; starting anew, its checkpoint is now {kept}", err=True)
+        say(f"{run.checkpoint}: a run was cut off; starting anew, its checkpoint is now {kept}")
     result = run.go(train, held_out, time_limit, pretraining if pretrain else None)
-    click.echo(f"{output}: {result}", err=is_stdout(log))
+    say(f"{output}: {result}", err=is_stdout(log))
