@@ -18,7 +18,7 @@ from digitnet.fetch import MIRRORS, fetch
 def read_data(path: Path, part: Part) -> Dataset:
     """Read the data of the option --data; MNIST is fetched if nobody has named data and there are none."""
     chosen = click.get_current_context().get_parameter_source("data")
-    if chosen is not click.core.ParameterSource.COMMANDLINE and _is_empty(path):
+    if chosen is click.core.ParameterSource.DEFAULT and _is_empty(path):
         say(f"{path}: no data here yet, fetching MNIST")
         for _ in fetch_with_bars(path):
             pass
