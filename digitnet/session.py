@@ -91,7 +91,7 @@ def _with_bar(training: Training, train: Dataset, held_out: Dataset) -> Iterator
     from tqdm.auto import tqdm  # only for who wants to see it
 
     epochs = training.settings.epochs
-    with tqdm(total=epochs * len(train), unit=" digits", unit_scale=True) as bar:
+    with tqdm(total=epochs * len(train), unit="digit", unit_scale=True) as bar:
         for epoch in training.epochs(train, held_out, bar.update):
             shown = {"epoch": f"{epoch.number}/{epochs}", "loss": f"{epoch.loss:.4f}"}
             if len(held_out):

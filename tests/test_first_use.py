@@ -152,6 +152,16 @@ def test_a_log_in_a_pipe(data: Path, clean_environment: None, tmp_path: Path) ->
     assert (tmp_path / "fifo").is_fifo()
 
 
+def test_a_log_that_nobody_reads_any_more_ends_no_training(data: Path, clean_environment: None, tmp_path: Path) -> None:
+    train = f'"{sys.executable}" -m digitnet train --layers 784,10 --epochs 200 --data {data} --log - | head -1'
+    result = subprocess.run(["bash", "-c", train], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert result.stdout.count("\n") == 1
+    line, last = result.stderr.splitlines()
+    assert line == "-: nobody reads it any more; going on without"
+    assert last.startswith("models/digitnet.h5: ")
+    assert len(load(tmp_path / "models" / "digitnet.h5").history) == 200
+
+
 def test_pictures_on_stdout_and_never_a_file_called_dash(
     run: Run, data: Path, model_path: Path, tmp_path: Path
 ) -> None:

@@ -152,7 +152,7 @@ class Run:
         """The same again whenever it is begun anew, so it needs no checkpoint."""
         began, model = time.monotonic(), self.training.model
         total = EPOCHS * len(hidden_layers(model.network)) * len(train)
-        with tqdm(desc="pretraining", total=total, unit=" digits", unit_scale=True, disable=None) as bar:
+        with tqdm(desc="pretraining", total=total, unit="digit", unit_scale=True, disable=None) as bar:
             for done in pretrain(model, train, rng, bar.update):
                 shown = {"layer": f"{done.layer}/{done.layers}", "epoch": f"{done.epoch}/{EPOCHS}"}
                 bar.set_postfix({**shown, "reconstruction error": f"{done.error:.4f}"})
@@ -166,9 +166,13 @@ class Run:
             row = {**asdict(epoch), "seconds": round(seconds, 3)}
             row = {name: None if value != value else value for name, value in row.items()}
             line = json.dumps({"epoch": row.pop("number"), **row}).encode() + b"\n"
-            with naming(self.log):
-                while line:  # a full disk takes a part of it before it complains
-                    line = line[log.write(line) :]
+            try:
+                with naming(self.log):
+                    while line:  # a full disk takes a part of it before it complains
+                        line = line[log.write(line) :]
+            except BrokenPipeError:
+                say(f"{self.log}: nobody reads it any more; going on without")
+                self.log = None
         arrays, facts = self.training.state()
         save(self.training.model, self.checkpoint, State(arrays, {"plan": self.plan, **facts}))
         self.kept = True
