@@ -79,7 +79,8 @@ def square_images(name: str, value: object) -> None:
     """
     if not isinstance(value, np.ndarray) or value.dtype != np.uint8:
         kind = value.dtype if isinstance(value, np.ndarray) else type(value).__name__
-        advice = "np.uint8(255 * x) converts floats from 0 to 1"
+        advices = {"f": "np.uint8(255 * x) converts floats from 0 to 1", "b": "np.uint8(255) * x converts bools"}
+        advice = advices.get(getattr(value, "dtype", np.dtype("i")).kind, "x.astype(np.uint8) converts whole levels")
         raise TypeError(f"{name} must be a uint8 array of grey levels, 0 to 255, not {kind}; {advice}")
     if value.ndim != 3 or not value.shape[1] == value.shape[2] > 0:
         advice = "image[np.newaxis] is one image, rows.reshape(-1, 28, 28) are several"

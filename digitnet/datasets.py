@@ -63,7 +63,7 @@ class Dataset:
         square_images("images", self.images)
         labels = np.asarray(self.labels)
         if labels.dtype.kind not in "iu":
-            raise TypeError(f"labels must be integers, not {labels.dtype}; labels.astype(int) converts whole floats")
+            raise TypeError(f"labels must be integers from 0 to 9, one for each image, not {labels.dtype}")
         if labels.shape != self.images.shape[:1]:
             raise ValueError(f"labels must have shape ({len(self.images)},), one for each image, not {labels.shape}")
         if labels.min(initial=0) < 0 or labels.max(initial=0) >= CLASSES:
@@ -121,6 +121,8 @@ def read_dataset(source: str | os.PathLike[str], part: Part = "train") -> Datase
     path = Path(source)
     if path.is_file():
         return _read_text(path)
+    if path.exists() and not path.is_dir():
+        raise DigitnetError(f"{path}: not an ordinary file; save it first")
     if not path.is_dir():
         raise DigitnetError(
             f"{path}: no such file or folder; name IDX files' folder, labelled pictures, CSV, TSV or LibSVM"
@@ -201,10 +203,10 @@ def _read_text(path: Path) -> Dataset:
             return Dataset(*read_libsvm(path))
         with open(path, encoding="utf-8-sig", newline="") as file:  # with a byte order mark or without
             first = file.readline()
-            file.seek(0)
-            table = csv.DictReader(file, delimiter="\t" if "\t" in first else ",")
+            names = [name.strip(' "\r\n').lower() for name in first.split("\t" if "\t" in first else ",")]
+            table = csv.DictReader(file, names, delimiter="\t" if "\t" in first else ",")
             for name in ("file", "path"):
-                if {name, "label"} <= {*(table.fieldnames or ())}:
+                if {name, "label"} <= {*names}:
                     return _read_pictures(path, [(path.parent / (row[name] or ""), row["label"]) for row in table])
     except (UnicodeDecodeError, csv.Error):
         raise DigitnetError(f"{path}: neither CSV nor LibSVM, for it is no text") from None
@@ -224,7 +226,8 @@ def _read_csv(path: Path) -> Dataset:
             table = np.loadtxt(file, np.uint8, delimiter=",", ndmin=2, quotechar='"')
     except ValueError:
         problem = _first_problem(path, int(has_header), columns)
-        raise DigitnetError(f"{path}, {problem}: not a CSV of labels and grey levels 0 to 255") from None
+        other = "; a table of pictures has columns file or path, and label" * has_header
+        raise DigitnetError(f"{path}, {problem}: not a CSV of labels and grey levels 0 to 255{other}") from None
     if not table.size:
         raise DigitnetError(f"{path}: no digits in it")
     if table.shape[1] != columns:
@@ -254,7 +257,8 @@ def _read_folder(folder: Path) -> Dataset:
 def _read_pictures(source: Path, labelled: Iterable[tuple[str | Path, str]]) -> Dataset:
     """Pictures, a TIFF page by page, with the digit that each shows; whatever cannot be read is left out and named."""
     images, labels, unread = [], [], []
-    for path, label in labelled:
+    for path, text in labelled:
+        label = re.sub(r"\.0+$", "", (text or "").strip())  # 3.0 is what a column with gaps is written as
         if label not in DIGITS:
             unread.append(f"{path}: the label {label!r} is no digit, 0 to 9")
             continue

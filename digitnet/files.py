@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedWriter, FileIO
@@ -16,6 +17,7 @@ from digitnet.errors import DigitnetError
 
 LEFTOVER = ".digitnet-"
 """How the names of temporary files begin."""
+STDERR = 2
 STDOUT = Path("-")
 """Stands for standard output where a stream can be written."""
 
@@ -92,7 +94,7 @@ def writing(path: Path) -> Iterator[BinaryIO | BufferedWriter]:
 def open_stream(path: Path) -> FileIO:
     """Open a stream (see :func:`is_stream`) to write to it, without a buffer."""
     descriptor = _descriptor_of(path)
-    return open(path if descriptor is None else os.dup(descriptor), "wb", buffering=0)
+    return open(path if descriptor is None else os.dup(_open_as(descriptor)), "wb", buffering=0)
 
 
 def is_stream(path: Path) -> bool:
@@ -115,13 +117,20 @@ def _descriptor_of(path: Path) -> int | None:
         return 1
     if re.fullmatch(r"(/proc/\d+|/dev)/fd", os.path.realpath(path.parent)) and path.name.isdecimal():
         return int(path.name)
+    if path == Path("/dev/stderr"):
+        return STDERR
     with suppress(OSError):
         there = os.stat(path)
-        for descriptor in (1, 2):
+        for descriptor in (1, STDERR):
             with suppress(OSError):
-                if os.path.samestat(os.fstat(descriptor), there):
+                if os.path.samestat(os.fstat(_open_as(descriptor)), there):
                     return descriptor
     return None
+
+
+def _open_as(descriptor: int) -> int:
+    """Where a stream really goes: the command line keeps its stderr apart from that of libraries in C."""
+    return sys.stderr.fileno() if descriptor == STDERR else descriptor
 
 
 @contextmanager
@@ -189,7 +198,8 @@ def locked(path: Path) -> Iterator[None]:
         DigitnetError: another process is in one.
         OSError: the folder cannot be written.
     """
-    lock = path.with_name(f".{path.name}.lock")
+    real = Path(os.path.realpath(path))
+    lock = real.with_name(f".{real.name}.lock")
     if lock.is_symlink():  # not ours
         lock.unlink()
     while True:
@@ -208,7 +218,12 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a file to the first of ``path.1``, ``path.2`` and so on that is free, and return its new name."""
+    """Rename a file, of a link the one it leads to, to the first of ``path.1``, ``path.2`` and so on that is free.
+
+    Returns:
+        its new name.
+    """
+    path = path if not path.is_symlink() else Path(os.path.realpath(path))
     for number in count(1):
         other = Path(f"{path}.{number}")
         if not os.path.lexists(other):

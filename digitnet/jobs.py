@@ -120,6 +120,7 @@ def _begin(work: Callable[[list[Any]], tuple[list[Any], list[Any]]]) -> None:
     global _work
     _work = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whatever the process does that was forked
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

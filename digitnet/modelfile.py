@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from digitnet import __version__
+from digitnet.checks import instance
 from digitnet.convolution import Convolution, MaxPool
 from digitnet.errors import DigitnetError
 from digitnet.files import replacing
@@ -77,10 +78,14 @@ def save(model: Model, path: str | Path, state: State | None = None) -> None:
     """Write a model, or with a state a checkpoint, whole or not at all; the same model gives the same bytes.
 
     Raises:
+        TypeError: that is no model, or no path.
         DigitnetError: ``path`` is not an ordinary file, or the record is longer than a header can be.
         OSError: it cannot be written.
     """
     from digitnet import hdf5  # reading a model needs no h5py
+
+    instance("model", model, Model, "Model(network) makes one")
+    path = _path(path)
 
     network, ink = model.network, model.ink
     versions = {"digitnet": __version__, "h5py": hdf5.VERSION, "numpy": np.__version__}
@@ -195,8 +200,15 @@ def _load(path: str | Path, wants_state: bool) -> tuple[Model, State | None]:
         raise DigitnetError(f"{path}: not a sound digitnet model ({problem}); use another or train it again") from None
 
 
+def _path(path: str | os.PathLike[str]) -> Path:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be a str or a Path, not {type(path).__name__}")
+    return Path(path)
+
+
 def _read(path: str | Path) -> bytes:
     """The content of a file that is one of ours and whose SHA-256 fits."""
+    path = _path(path)
     try:
         with open(path, "rb") as file:
             start = file.read(START)

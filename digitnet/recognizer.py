@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
@@ -25,6 +26,8 @@ NO_DIGIT = -1
 SURE = 0.9
 """Confidence from which on something beside the digit is a digit, too."""
 SEVERAL = "several digits"
+ONE = (str, bytes, bytearray, memoryview, os.PathLike, Picture, np.ndarray, Mapping)
+"""What can be iterated over and is no list of pictures."""
 
 
 class Prediction(NamedTuple):
@@ -91,7 +94,11 @@ class Recognizer:
             DigitnetError: it is not there or cannot be decoded.
             TypeError, ValueError: it is none of these.
         """
-        (prediction,), _ = self.read_greys([next(open_pages(source)).grey])
+        try:
+            (prediction,), _ = self.read_greys([next(open_pages(source)).grey])
+        except DigitnetError as error:
+            named = f"{os.fspath(source)!s}: " if isinstance(source, str | os.PathLike) else ""
+            raise DigitnetError(f"{named}{error}") from None
         return prediction
 
     def read_many(self, sources: Iterable[ImageSource]) -> list[Prediction]:
@@ -102,8 +109,8 @@ class Recognizer:
         Raises:
             TypeError, ValueError: one of them is no picture at all.
         """
-        if isinstance(sources, str | bytes | np.ndarray):
-            raise TypeError("read_many takes a list of pictures; read takes one")
+        if isinstance(sources, ONE) or hasattr(sources, "read") or not isinstance(sources, Iterable):
+            raise TypeError(f"read_many takes a list of pictures, not {type(sources).__name__}; read takes one")
         opened: list[Picture | str] = []
         for source in sources:
             try:

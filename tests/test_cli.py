@@ -203,6 +203,8 @@ def test_train_fetches_where_nobody_has_named_data(run: Run, tmp_path: Path) -> 
     result = run("train", "--layers", "784,10", env=environment)
     assert result.returncode == 1
     assert result.stderr.startswith("data: no data here yet, fetching MNIST\nhttps://ossci-datasets")
+    mistyped = run("train", env=environment | {"DIGITNET_DATA": "typo"})
+    assert mistyped.stderr.startswith("digitnet: typo: no such file or folder")
     named = run("train", "--data", "typo", env=environment)
     assert named.returncode == 1
     assert named.stderr.startswith("digitnet: typo: no such file or folder")

@@ -58,6 +58,8 @@ def test_a_command_of_a_similar_name_is_suggested(run: Run) -> None:
     assert "No such command 'trian'. Did you mean 'train'? Try" in run("trian").stderr
     assert "Did you mean '--version'? Try" in run("version").stderr
     assert "Did you mean '--help'? Try" in run("help").stderr
+    assert "Did you mean 'predict'? Try" in run("PREDICT").stderr
+    assert f"Did you mean 'predict {SEVEN}'? Try" in run(SEVEN).stderr
 
 
 PATHS = {
@@ -93,6 +95,8 @@ def test_every_path_completes(shell: str) -> None:
     [
         (b"7.png\0", [], "stdin: its names end in null bytes, as of find -print0; -0 reads them"),
         (b"7.png\nx.png\n", ["-0"], "stdin: its names end in newlines; leave out -0"),
+        (SEVEN.read_bytes(), [], "stdin: a picture, not a list of names; leave out --files-from"),
+        (b"x.png\n", ["-0"], "stdin: its names end in newlines; leave out -0"),
         (b"x" * 10**6, [], "stdin: a name of more than 65,536 bytes; is this a list of names?"),
     ],
 )
@@ -107,6 +111,8 @@ def test_lists_of_windows_and_empty_ones(run: Run, tmp_path: Path) -> None:
     result = run("predict", "--files-from", "list")
     assert [line.split("\t")[1] for line in result.stdout.splitlines()] == ["7", "2"]
     assert result.stderr == "list: its lines end as on Windows (CRLF); the carriage returns are left out\n"
+    (tmp_path / "list").write_text(f"\ufeff{SEVEN}\n", encoding="utf-8")
+    assert run("predict", "--files-from", "list").stdout.startswith(f"{SEVEN}\t7\t")
     (tmp_path / "7.png\r").write_bytes(SEVEN.read_bytes())
     assert run("predict", "--files-from", "-", input="7.png\r\n").stderr == ""
     empty = run("predict", "--files-from", "-", input="")
@@ -139,6 +145,13 @@ def test_a_log_on_stdout_replaces_nothing(data: Path, clean_environment: None, t
     assert [json.loads(line)["epoch"] for line in epochs] == [1, 2]
     assert result.stderr.startswith("models/digitnet.h5: Network(")
     assert not (tmp_path / "-").exists()
+
+
+def test_a_log_on_stderr(data: Path, clean_environment: None, tmp_path: Path) -> None:
+    for name in ("/dev/stderr", "/dev/fd/2", "err"):
+        train = f'"{sys.executable}" -m digitnet train --layers 784,10 --epochs 2 --data {data} --log {name} 2> err'
+        subprocess.run(["bash", "-c", train], cwd=tmp_path, capture_output=True, timeout=60, check=True)
+        assert [json.loads(line)["epoch"] for line in (tmp_path / "err").read_text().splitlines()] == [1, 2]
 
 
 def test_a_log_in_a_pipe(data: Path, clean_environment: None, tmp_path: Path) -> None:
@@ -287,7 +300,12 @@ def test_a_table_of_pictures_and_labels(run: Run, tmp_path: Path, name: str, col
     for picture in (SEVEN, TWO):
         (folder / "in" / picture.name).write_bytes(picture.read_bytes())
     end = "\t" if name.endswith("tsv") else ","
-    rows = [["kind", column, "label"], ["a", "in/7.png", "7"], ["b", "in/chalk-2.png", "2"], ["c", "no.png", "3"]]
+    rows = [
+        ["kind", column.title(), " Label"],
+        ["a", "in/7.png", "7"],
+        ["b", "in/chalk-2.png", " 2.0"],
+        ["c", "no.png", "3"],
+    ]
     rows += [["d", "in/7.png", "77"], ["e"]]
     (folder / name).write_text("\ufeff" + "".join(end.join(row) + "\r\n" for row in rows), encoding="utf-8")
     dataset = read_dataset(folder / name)
@@ -297,7 +315,7 @@ def test_a_table_of_pictures_and_labels(run: Run, tmp_path: Path, name: str, col
     assert result.stderr.splitlines() == [
         "set/no.png: No such file or directory",
         "set/in/7.png: the label '77' is no digit, 0 to 9",
-        "set: the label None is no digit, 0 to 9",
+        "set: the label '' is no digit, 0 to 9",
         f"set/{name}: left out 3 of 5 pictures",
     ]
     assert run("train", "--data", f"set/{name}", "--layers", "784,10", "--epochs", "1").returncode == 0
@@ -309,7 +327,8 @@ def test_wrong_data_is_told_in_our_words(run: Run, tmp_path: Path) -> None:
     (tmp_path / "header.csv").write_text("label,pixel0\n")
     (tmp_path / "some").mkdir()
     for name, line in {
-        "fraction.csv": "fraction.csv, line 2, '0.5': not a CSV of labels and grey levels 0 to 255",
+        "fraction.csv": "fraction.csv, line 2, '0.5': not a CSV of labels and grey levels 0 to 255; "
+        "a table of pictures has columns file or path, and label",
         "short.csv": "short.csv, line 2, 2 columns, not 785: not a CSV of labels and grey levels 0 to 255",
         "header.csv": "header.csv: no digits in it",
         "some": "some: neither MNIST's IDX files nor sub-folders 0 to 9 of pictures in it",
@@ -327,6 +346,11 @@ def test_a_better_model_is_kept(run: Run, data: Path, tmp_path: Path) -> None:
     worse = run(*train, "--epochs", 1)
     assert (worse.returncode, worse.stdout.count("1 epoch,")) == (0, 1)
     assert "the old one is now models/digitnet.h5.1" in worse.stderr
+    assert (tmp_path / "models" / "digitnet.h5.1").read_bytes() == good
+    assert "digitnet.h5.2" in run(*train, "--epochs", 1, "--validation", 0).stderr
+    refused = run(*train, "--epochs", 1, "--output", "other.h5", "--log", "models/digitnet.h5.1")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "models/digitnet.h5.1 is a file, but not a log; name another one." in refused.stderr
     assert (tmp_path / "models" / "digitnet.h5.1").read_bytes() == good
     assert run(*train, "--epochs", 20).stderr == ""
     assert (tmp_path / "models" / "digitnet.h5").read_bytes() == good
@@ -375,7 +399,7 @@ def test_read_many_says_of_each_why_there_is_no_answer(recognizer: Recognizer, t
     assert read[1].reason == "No such file or directory"
     assert read[2].reason == "not a picture that Pillow can read"
     assert recognizer.read_many([]) == []
-    with pytest.raises(DigitnetError, match="No such file"):
+    with pytest.raises(DigitnetError, match=r"none\.png: No such file"):
         recognizer.read(tmp_path / "none.png")
 
 
@@ -407,8 +431,23 @@ def test_a_recognizer_checks_what_it_is_given(small_model: Model) -> None:
         Recognizer(small_model, min_confidence=90)
     with pytest.raises(TypeError, match="must be of type Model, not Network"):
         Recognizer(Network((784, 10)))  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="read takes one"):
-        Recognizer(small_model).read_many("7.png")
+    ones: list[Any] = [
+        "7.png",
+        SEVEN,
+        SEVEN.read_bytes(),
+        io.BytesIO(),
+        np.zeros((3, 3)),
+        {},
+        None,
+        Image.new("L", (3, 3)),
+    ]
+    for one in ones:
+        with pytest.raises(TypeError, match="read takes one"):
+            Recognizer(small_model).read_many(one)
+    with pytest.raises(TypeError, match="model must be of type Model, not str"):
+        save("x.h5", small_model)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="path must be a str or a Path, not int"):
+        load(3)  # type: ignore[arg-type]
     assert repr(Recognizer(small_model)) == f"Recognizer({small_model!r}, 'auto', 0)"
     assert len(repr(Recognizer())) < 120
 

@@ -209,6 +209,8 @@ def test_a_signal_ends_a_training_with_one_line(tmp_path: Path, data: Path, clea
         while not (tmp_path / "models" / "digitnet.h5.checkpoint").exists():
             time.sleep(0.01)
         process.send_signal(number)
+        time.sleep(0.002)
+        process.send_signal(number)  # as people do; it must not break off what the first began
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 128 + number
     line = (

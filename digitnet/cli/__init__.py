@@ -58,7 +58,10 @@ class LazyGroup(click.Group):
         except click.exceptions.NoSuchCommand as error:
             if f"--{args[0]}" in ("--version", "--help"):
                 raise click.UsageError(f"{error.message} Did you mean '--{args[0]}'?", ctx) from None
-            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from None
+            if os.path.exists(args[0]):
+                raise click.UsageError(f"{error.message} Did you mean 'predict {args[0]}'?", ctx) from None
+            alike = click.exceptions.NoSuchCommand(args[0].lower(), error.message, possibilities=COMMANDS, ctx=ctx)
+            raise alike from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table above."""
@@ -87,8 +90,12 @@ def cli() -> None:
     """Read handwritten digits: train a neural network, measure it, use it."""
 
 
+ENDS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""Signals that end a command; Windows has no SIGHUP."""
+
+
 class Stopped(KeyboardInterrupt):
-    """SIGTERM or SIGHUP, which end a command as Ctrl-C does."""
+    """Ctrl-C, or SIGTERM or SIGHUP, which end a command as that does."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -99,14 +106,15 @@ def main() -> NoReturn:
     """Run, and turn whatever goes wrong into one line on stderr and an exit code."""
     _own_stderr()
     warnings.simplefilter("ignore")  # Pillow warns of oddities in images, which are either read or refused
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+    for number in ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
             signal.signal(number, _stop)
     sys.exit(run())
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    for other in ENDS:  # what the first one begins, such as saving a model, a second one must not break off
+        signal.signal(other, signal.SIG_IGN)
     raise Stopped(number)
 
 
@@ -137,7 +145,7 @@ def run(arguments: list[str] | None = None) -> int:
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "digitnet"
         problem = error.format_message()
-        problem += "" if problem.endswith((".", "?")) else "."
+        problem += "" if problem.endswith((".", "?", ")")) else "."
         return _complain(f"{command}: {problem} Try '{command} --help'.", error.exit_code)
     except click.ClickException as error:
         return _complain(f"digitnet: {error.format_message()}", error.exit_code)

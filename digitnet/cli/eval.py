@@ -10,6 +10,7 @@ import numpy as np
 from digitnet.cli.data import read_data
 from digitnet.cli.messages import say
 from digitnet.cli.options import MODEL, OutputPath, check_distinct, data_option, load_model, model_option
+from digitnet.cli.output import HASH
 from digitnet.datasets import Dataset
 from digitnet.evaluation import BINS, Evaluation, evaluate
 from digitnet.features import drawn
@@ -51,7 +52,8 @@ def command(data: Path, model: Path | None, as_json: bool, errors: Path | None, 
         check_output(features)
     dataset = read_data(data, "test")
     result = evaluate(loaded, dataset)
-    say(json.dumps(as_object(result)) if as_json else as_text(result), err=is_stdout(features), keep="\n")
+    facts = as_object(result) | {"model": loaded.sha256[:HASH]}
+    say(json.dumps(facts) if as_json else as_text(result), err=is_stdout(features), keep="\n")
     unsaved = 0 if errors is None else save_errors(errors, dataset, result)
     if features is not None:
         with writing(features) as file:

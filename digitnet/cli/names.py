@@ -1,5 +1,6 @@
 """Names of pictures, in the order given."""
 
+import codecs
 import errno
 import os
 import select
@@ -13,6 +14,9 @@ STDIN = "-"
 CHUNK = 1 << 16
 LONGEST = 1 << 16
 """Bytes of a name; no system allows as many."""
+
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
+"""How pictures begin, and no name."""
 
 Report = Callable[[str], object]
 """Takes a line about what was named."""
@@ -67,9 +71,13 @@ def listed_names(path: str, end: bytes, report: Report) -> Iterator[str | None]:
         if name is None:
             yield None
             continue
+        if empty and name.startswith(PICTURES):
+            raise DigitnetError(f"{place}: a picture, not a list of names; leave out --files-from")
+        if empty and name.startswith(codecs.BOM_UTF8) and not os.path.lexists(name):
+            name = name.removeprefix(codecs.BOM_UTF8)
         if end == b"\n" and b"\0" in name:
             raise DigitnetError(f"{place}: its names end in null bytes, as of find -print0; -0 reads them")
-        if end == b"\0" and empty and b"\n" in name.rstrip(b"\n") and not os.path.lexists(name):
+        if end == b"\0" and empty and b"\n" in name and not os.path.lexists(name):
             raise DigitnetError(f"{place}: its names end in newlines; leave out -0")
         if end == b"\n" and name.endswith(b"\r") and not os.path.lexists(name):
             name = name[:-1]
@@ -78,7 +86,7 @@ def listed_names(path: str, end: bytes, report: Report) -> Iterator[str | None]:
             windows = True
         if name:
             empty = False
-            yield os.fsdecode(name)
+            yield os.fsdecode(name) if name != b"-" else "./-"
     if empty:
         report(f"{place}: no names in it, nothing to read")
 

@@ -18,6 +18,8 @@ UNKNOWN = "?"
 
 FORMATS = ("text", "tsv", "csv", "json", "jsonl")
 JSON = ("json", "jsonl")
+HASH = 8
+"""Characters of a model's hash; two of a thousand models are hardly ever the same."""
 
 
 class Entry(NamedTuple):

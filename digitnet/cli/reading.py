@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from digitnet.cli.output import JSON, drawing, escape, of_digit, of_failure, of_number, row
+from digitnet.cli.output import HASH, JSON, drawing, escape, of_digit, of_failure, of_number, row
 from digitnet.errors import DigitnetError
 from digitnet.files import creating
 from digitnet.ink import Stages
@@ -19,8 +19,6 @@ SECONDS = 0.1
 """Time to open pictures in, before those that are open are read."""
 LONGEST_STEM = 200
 """Bytes of a picture's name in the names of its stages; file systems allow 255 in all."""
-HASH = 8
-"""Characters of a model's hash in a row; of a million models, two are hardly ever the same."""
 
 
 class Source(NamedTuple):

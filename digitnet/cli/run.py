@@ -124,6 +124,7 @@ class Run:
                     bar.write(HEADER, file=sys.stderr)
                 for epoch in training.epochs(train, held_out, bar.update):
                     now = time.monotonic()
+                    bar.clear()  # a log on the terminal would begin in its midst
                     self._keep(epoch, now - before, log)
                     if not bar.disable:
                         bar.write(_line(epoch, epochs), file=sys.stderr)
@@ -195,9 +196,10 @@ class Run:
         then, now = math.nan, _validation_accuracy(model)
         with suppress(DigitnetError):  # none there, or no model
             then = _validation_accuracy(load(self.output))
-        if then > now:
+        if not math.isnan(then) and not then <= now:
             kept = set_aside(self.output)
-            better = f"the model there read {then:.2%} of its validation digits, the new one reads {now:.2%}"
+            measured = "was not measured" if math.isnan(now) else f"reads {now:.2%}"
+            better = f"the model there read {then:.2%} of its validation digits, the new one {measured}"
             say(f"{self.output}: {better}; the old one is now {kept}")
         save(model, self.output)
 

@@ -26,7 +26,7 @@ from digitnet.cli.presets import PRESETS, spelled_out, use_preset
 from digitnet.cli.run import Run, checkpoint_of
 from digitnet.datasets import mix
 from digitnet.errors import DigitnetError
-from digitnet.files import check_output, check_writable, is_stdout, locked, set_aside
+from digitnet.files import check_output, check_writable, is_stdout, is_stream, locked, set_aside
 from digitnet.ink import Ink
 from digitnet.losses import CLASSES, LOSSES
 from digitnet.model import Model
@@ -200,6 +200,8 @@ def command(
         check_writable(path)
     if log:
         check_output(log)
+        if log.is_file() and not is_stream(log) and log.read_bytes()[:1] not in (b"", b"{"):
+            raise click.BadParameter(f"{log} is a file, but not a log; name another one.", param_hint="'--log'")
     click.get_current_context().with_resource(locked(output))
     splitting, drawing, ordering, pretraining = generators(seed)
     if start is not None:
