@@ -4,13 +4,13 @@ Every step takes and returns whole pictures of one size, side by side in a stack
 n small pictures hardly more than one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import groupby
 from typing import Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 from digitnet.arrays import Bytes, Floats
 
@@ -20,6 +20,10 @@ LARGEST = 400
 """Pixels of a picture's longer side that are enough to see a digit by."""
 SHEET = 1600
 """Pixels of a picture's longer side that are enough to see lines of digits by."""
+LARGE = 16_000_000
+"""Pixels of a picture beyond which no copy of all of it is made."""
+TILE = 1024
+"""Pixels of each side of the parts in which it is looked at instead."""
 
 GRAINY = 60
 """Pixels of a picture's longer side from which on a blur by a pixel costs a digit nothing."""
@@ -45,14 +49,12 @@ def grey_levels(picture: Image.Image) -> Image.Image:
     """Any picture -> its luminance (mode L), upright, transparency over a contrasting paper."""
     if picture.info:  # Pillow looks long for EXIF where there is nothing
         picture = upright(picture)
-    if picture.mode == "F" or picture.mode.startswith("I"):
-        return Image.fromarray(_eight_bits(np.asarray(picture)))
+    if _is_deep(picture):
+        levels = np.asarray(picture)
+        return Image.fromarray(_eight_bits(levels, *_extremes(levels)))
     if not picture.has_transparency_data:
-        # Pillow converts LAB to nothing else, but its lightness is a grey already.
-        if picture.mode != "L":
-            picture = picture.getchannel("L") if picture.mode == "LAB" else picture.convert("L")
-        return picture
-    picture = picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
+        return _luminance(picture)
+    picture = _rgba(picture)
     alpha = np.asarray(picture.getchannel("A"), np.float32) / 255
     grey = np.asarray(picture.convert("L"), np.float32)
     visible = float((grey * alpha).sum() / max(float(alpha.sum()), 1e-6))
@@ -60,25 +62,98 @@ def grey_levels(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(grey * alpha + paper * (1 - alpha)).astype(np.uint8))
 
 
+def _is_deep(picture: Image.Image) -> bool:
+    """Whether its levels are integers beyond 8 bits or floats."""
+    return picture.mode == "F" or picture.mode.startswith("I")
+
+
+def _luminance(picture: Image.Image) -> Image.Image:
+    """Of a picture without transparency; Pillow converts LAB to nothing else, but its lightness is a grey already."""
+    if picture.mode == "L":
+        return picture
+    return picture.getchannel("L") if picture.mode == "LAB" else picture.convert("L")
+
+
+def _rgba(picture: Image.Image) -> Image.Image:
+    return picture.convert("LA" if picture.mode == "La" else "RGBA").convert("RGBA")
+
+
+def grey_of_large(picture: Image.Image, largest: int) -> Image.Image:
+    """What :func:`grey_levels` gives, reduced by the whole number that leaves at least ``2 * largest`` pixels.
+
+    It is made tile by tile, for which little memory is needed beside the picture's.
+    """
+    factor = max(1, max(picture.size) // (2 * largest))
+    size = -(-picture.width // factor), -(-picture.height // factor)
+    grey, alpha = Image.new("L", size), None
+    if _is_deep(picture):
+        lows, highs = zip(*(_extremes(np.asarray(tile)) for tile, _ in _tiles(picture, factor)), strict=True)
+        for tile, place in _tiles(picture, factor):
+            levels = _eight_bits(np.asarray(tile), min(lows), max(highs))
+            grey.paste(Image.fromarray(levels).reduce(factor), place)
+    elif not picture.has_transparency_data:
+        for tile, place in _tiles(picture, factor):
+            grey.paste(_luminance(tile).reduce(factor), place)
+    else:
+        alpha = Image.new("L", size)
+        for tile, place in _tiles(picture, factor):
+            tile = _rgba(tile)
+            opacity = tile.getchannel("A")
+            alpha.paste(opacity.reduce(factor), place)
+            grey.paste(ImageChops.multiply(tile.convert("L"), opacity).reduce(factor), place)
+        # As in grey_levels, where the levels are not yet multiplied by the opacity.
+        visible = 255 * np.asarray(grey).mean() / max(np.asarray(alpha).mean(), 1e-6)
+        if visible < 128:
+            grey = ImageChops.add(grey, ImageChops.invert(alpha))
+    turn = _turn(picture)
+    return grey if turn is None else grey.transpose(turn)
+
+
+def _tiles(picture: Image.Image, factor: int) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
+    """Parts that cover a picture, and where each belongs when all are reduced by a factor."""
+    side = factor * max(1, TILE // factor)
+    for top in range(0, picture.height, side):
+        for left in range(0, picture.width, side):
+            box = left, top, min(left + side, picture.width), min(top + side, picture.height)
+            yield picture.crop(box), (left // factor, top // factor)
+
+
 def upright(picture: Image.Image) -> Image.Image:
-    """A picture turned as its EXIF says; EXIF that is too damaged to be read says nothing."""
-    try:
-        turn = TURNS.get(picture.getexif().get(ORIENTATION, 1))
-    except Exception:  # it can raise nearly anything in Pillow's parser, and the pixels are sound
-        turn = None
+    """A picture turned as its EXIF says."""
+    turn = _turn(picture)
     return picture if turn is None else picture.transpose(turn)
 
 
-def _eight_bits(levels: np.ndarray) -> Bytes:
-    """Integers beyond 8 bits keep their top 8; floats and anything out of range are stretched from 0 or below."""
+def _turn(picture: Image.Image) -> Image.Transpose | None:
+    """What brings a picture upright; EXIF that is too damaged to be read says nothing."""
+    try:
+        return TURNS.get(picture.getexif().get(ORIENTATION, 1))
+    except Exception:  # it can raise nearly anything in Pillow's parser, and the pixels are sound
+        return None
+
+
+def _extremes(levels: np.ndarray) -> tuple[float, float]:
+    """The least and the largest level that is finite."""
+    finite = _finite(levels)
+    return float(finite.min()), float(finite.max())
+
+
+def _finite(levels: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):  # a signalling NaN in a damaged file
+        return np.nan_to_num(levels.astype(np.float64), posinf=0, neginf=0)
+
+
+def _eight_bits(levels: np.ndarray, least: float, high: float) -> Bytes:
+    """Integers beyond 8 bits keep their top 8; floats and anything out of range are stretched from 0 or below.
+
+    ``least`` and ``high`` are the extremes of the whole picture, of which ``levels`` may be a part.
+    """
     if levels.dtype == np.uint16:
         top_byte: Bytes = (levels >> 8).astype(np.uint8)
         return top_byte
-    with np.errstate(invalid="ignore"):  # a signalling NaN in a damaged file
-        finite = np.nan_to_num(levels.astype(np.float64), posinf=0, neginf=0)
-    low, high = min(finite.min(), 0), finite.max()
+    low = min(least, 0)
     top = next((top for top in (1, 255, 65535) if low >= 0 and high <= top), high - low)
-    return np.asarray((finite - low) * (255 / top), np.uint8)
+    return np.asarray((_finite(levels) - low) * (255 / top), np.uint8)
 
 
 def small_grey(picture: Image.Image, largest: int = LARGEST) -> Image.Image:
@@ -87,7 +162,8 @@ def small_grey(picture: Image.Image, largest: int = LARGEST) -> Image.Image:
     Raises:
         OSError: the picture's pixels cannot be decoded.
     """
-    return reduce(grey_levels(picture), largest)
+    is_large = picture.width * picture.height > LARGE
+    return reduce(grey_of_large(picture, largest) if is_large else grey_levels(picture), largest)
 
 
 def reduce(grey: Image.Image, largest: int = LARGEST) -> Image.Image:

@@ -1,12 +1,15 @@
 """Picture files: opened whole or refused in one line, listed in a folder, written."""
 
 import logging
+import math
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from io import SEEK_CUR, SEEK_END, BufferedReader, BytesIO, FileIO, UnsupportedOperation
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeAlias
 
@@ -33,17 +36,37 @@ PAGED = {"DCX", "TIFF"}
 ANIMATED = {"AVIF", "FLI", "GIF", "HEIF", "PNG", "WEBP"}
 NEW_SUBFILE_TYPE, REDUCED = 254, 1
 """TIFF's tag, and its bit for a page that is a smaller copy of another (TIFF 6.0, section 8)."""
+BITS, COMPRESSION, SAMPLES, ROWS_PER_STRIP, TILE_WIDTH, TILE_LENGTH = 258, 259, 277, 278, 322, 323
+"""TIFF's tags that say how much is decoded at once."""
 TWO_PICTURES = re.compile(rb"(?:IEND\xaeB`\x82|\xff\xd9)(?:\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*)")
 """Where a PNG or JPEG ends and another picture begins, as when several are sent through one pipe."""
 
+MEMORY = 450_000_000
+"""Bytes that a picture may take while it is decoded; the rest of 600 MB is Python's, the model's and the chain's."""
+BYTES = 4.5
+"""The same per pixel where ``limit_pixels`` allows more pixels than those are enough for."""
+BESIDE = {"AVIF": 12, "GIF": 2, "HEIF": 6, "WEBP": 12}
+"""Bytes per pixel that a format's decoder takes beside the picture; those of these formats also copy the file twice."""
+CONTAINERS = {"BLP", "ICNS", "ICO"}
+"""Formats of which a picture may be a file of its own, of another size than the outer one claims."""
+INNER = re.compile(
+    rb"\x89PNG\r\n\x1a\n.{4}IHDR(?P<png>.{8})|\xff\x4f\xff\x51.{4}(?P<jpeg2000>.{8})"
+    rb"|\xff[\xc0-\xc2]\0.\x08(?P<jpeg>.{4})",
+    re.DOTALL,
+)
+"""Where such a file says its width and height."""
+_allowed = MEMORY
+
 
 def limit_pixels(most: int) -> None:
-    """Refuse pictures of more pixels in this process from now on.
+    """Refuse pictures of more pixels in this process from now on, and those that take too much memory for so many.
 
     Pillow looks at what a file claims before it decodes it, also where a picture is inside another; by itself it
     warns of so many pixels and refuses twice as many.
     """
+    global _allowed
     Image.MAX_IMAGE_PIXELS = most / 2  # type: ignore[assignment]  # whole or not, Pillow only compares with it
+    _allowed = max(MEMORY, round(BYTES * most))
 
 
 # What Pillow logs of a damaged picture would be printed where nobody has set up logging.
@@ -76,10 +99,14 @@ def open_pages(
         DigitnetError: it is not there, is no picture, or is damaged; the message does not name the source.
         TypeError, ValueError: ``source`` is none of ``ImageSource``.
     """
-    for picture, size in _decoded(source, largest, report):
+    pages = _decoded(source, largest, report)
+    for picture, size in pages:
         with _net():
             grey = small_grey(picture, largest)
             page = Page(grey.copy() if grey is picture else grey, max(size) / max(grey.size))
+        if picture.format not in PAGED:
+            pages.close()  # so that its pixels are gone before anything is done with the page
+        del picture
         yield page
 
 
@@ -98,7 +125,7 @@ def open_picture(source: ImageSource, enough: int | None = None) -> Picture:
 
 def _decoded(
     source: ImageSource, enough: int | None, report: Callable[[str], object] = lambda line: None
-) -> Iterator[tuple[Picture, tuple[int, int]]]:
+) -> Generator[tuple[Picture, tuple[int, int]]]:
     """Each page, until the next one is asked for, and its size before a decoder scaled it down."""
     if isinstance(source, np.ndarray):
         source = from_array(source)
@@ -121,6 +148,9 @@ def _decoded(
         )
     with stream:
         with _net():
+            length = stream.seek(0, SEEK_END)
+            stream.seek(0)
+            _refuse_beyond_memory(length)
             picture = _identified(stream)
             if picture.format == "EPS":
                 raise DigitnetError("PostScript is a program, which is not run; save the picture as PNG")
@@ -133,11 +163,118 @@ def _decoded(
                 size = picture.size
                 if enough:
                     picture.draft("L", (enough, enough))
+                held = length if isinstance(stream, BytesIO) else 0
+                _refuse_beyond_memory(held + _needed(picture, size, stream, length))
                 picture.load()
             yield picture, size
             with _net():
                 if not _goes_on(picture):
                     return
+
+
+def _refuse_beyond_memory(needed: float) -> None:
+    if needed > _allowed:
+        raise DigitnetError(
+            f"takes {needed / 1e6:,.0f} MB to decode, {_allowed / 1e6:,.0f} MB are allowed; "
+            "save it smaller or as PNG, or allow more with --max-pixels"
+        )
+
+
+def _needed(picture: Picture, size: tuple[int, int], stream: BinaryIO, length: int) -> float:
+    """Bytes that it takes to decode a picture; docs/robustness.md says what was measured.
+
+    Args:
+        picture: opened, but not decoded.
+        size: before its decoder was told to scale it down.
+        stream: the file.
+        length: of the file, in bytes.
+    """
+    place = stream.tell()
+    pixels = size[0] * size[1]
+    each = 1 if picture.mode in ("1", "L", "P") else 2 if picture.mode.startswith("I;16") else 4
+    stored: float = each * picture.width * picture.height
+    tiles = sorted(getattr(picture, "tile", ()), key=lambda tile: tile.offset)
+    codec = tiles[0].codec_name if tiles else ""
+    # Pillow reads from one tile to the next at once, and then copies it.
+    beside: float = 2 * max((min(b.offset, length) - a.offset for a, b in pairwise(tiles)), default=0)
+    if picture.format in BESIDE:
+        deep = picture.info.get("bit_depth", 8) > 8
+        beside = pixels * BESIDE[picture.format] * (1 + deep) + 2 * length
+    elif picture.format in CONTAINERS:
+        stream.seek(0)
+        content = stream.read()
+        beside = length + 32 * max(map(_inner_pixels, INNER.finditer(content)), default=0)
+    elif picture.format in ("JPEG", "MPO"):
+        beside = _coefficients(picture, stream) * pixels
+    elif picture.format == "JPEG2000":
+        beside = length + 7 * _largest_part(stream, pixels)
+    elif codec == "libtiff":
+        beside = length + _largest_strip(picture)
+    elif codec == "fits_gzip":
+        beside = 1032 * length  # deflate's largest ratio
+    elif codec == "iptc" and tiles[0].args[0] != "raw":
+        raise DigitnetError("a picture of another format within IPTC; save it as PNG")
+    elif codec in Image.DECODERS or codec == "iptc":  # those written in Python make bytes first
+        beside += 3 * stored
+    stream.seek(place)
+    return stored + beside
+
+
+def _inner_pixels(header: re.Match[bytes]) -> int:
+    """Pixels of a picture inside another."""
+    if header["jpeg"]:
+        return math.prod(struct.unpack(">2H", header["jpeg"]))
+    return math.prod(struct.unpack(">2I", header["png"] or header["jpeg2000"]))
+
+
+def _coefficients(picture: Picture, stream: BinaryIO) -> float:
+    """Bytes that are kept for each pixel of a JPEG of several scans (ITU T.81, annexes A.1.1 and B.2.3)."""
+    factors = [(across, down) for _, across, down, _ in getattr(picture, "layer", ())]
+    count = len(factors)
+    if picture.format == "JPEG" and "progressive" not in picture.info:
+        # Pillow has read as far as the header of the first scan; one of all colours is the only one.
+        only_scan = b"\xff\xda" + struct.pack(">HB", 6 + 2 * count, count)
+        stream.seek(max(0, stream.tell() - 8 - 2 * count))
+        if stream.read(5) == only_scan:
+            return 0
+    largest = max(across for across, _ in factors) * max(down for _, down in factors)
+    kept = sum(across * down for across, down in factors)
+    return 2.0 * kept / largest if largest else 0.0
+
+
+def _largest_part(stream: BinaryIO, pixels: int) -> int:
+    """The numbers of a JPEG 2000's tile that are decoded together (ISO/IEC 15444-1, annexes A.5.1 and I.4)."""
+    stream.seek(0)
+    start = stream.read(4)
+    if start != b"\xff\x4f\xff\x51":
+        stream.seek(0)
+        while (box := stream.read(8))[4:] != b"jp2c":
+            if len(box) < 8:
+                return 4 * pixels
+            length = int.from_bytes(box[:4])
+            header = 8
+            if length == 1:
+                length, header = int.from_bytes(stream.read(8)), 16
+            if length < header:
+                return 4 * pixels
+            stream.seek(length - header, SEEK_CUR)
+        stream.seek(4, SEEK_CUR)
+    siz = stream.read(38)
+    if len(siz) < 38:
+        return 4 * pixels
+    width, height, _, _, wide, high, _, _, components = struct.unpack(">8IH", siz[4:])
+    return int(min(width, wide) * min(height, high) * components)
+
+
+def _largest_strip(picture: Picture) -> float:
+    """Bytes of a TIFF's strip or tile, which libtiff decodes at once (TIFF 6.0, sections 8 and 15)."""
+    tags = getattr(picture, "tag_v2", {})
+    wide = tags.get(TILE_WIDTH, picture.width)
+    high = tags.get(TILE_LENGTH, min(tags.get(ROWS_PER_STRIP, picture.height), picture.height))
+    samples = tags.get(SAMPLES, 1)
+    each = max(4, samples * max(1, max(tags.get(BITS, (8,))) / 8))
+    is_jpeg = tags.get(COMPRESSION) in (6, 7)
+    return float(wide * high * (each + 2 * samples * is_jpeg))  # one of several scans keeps its coefficients
 
 
 def _goes_on(picture: Picture) -> bool:
@@ -195,15 +332,24 @@ def _net() -> Iterator[None]:
         raise DigitnetError(f"damaged picture ({_one_line(error)})") from None
 
 
+class _Unmapped(BufferedReader):
+    """A file without a name or a number, by which Pillow and libtiff would map it into memory.
+
+    One that is written anew in the meantime would then end the process.
+    """
+
+    def fileno(self) -> int:
+        raise UnsupportedOperation
+
+
 def _opened(path: str | os.PathLike[str]) -> BinaryIO:
     """A file opened to be read; the pipe of a shell's <(command), which has no name on disk, is read.
 
-    What could keep us waiting for ever is refused: a named pipe, a device. Pillow gets no name, for it would map a
-    named file into memory, and one that is written anew in the meantime would end the process.
+    What could keep us waiting for ever is refused: a named pipe, a device.
     """
     mode = os.stat(path).st_mode
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # to open a folder fails by itself
-        return open(path, "rb")
+        return _Unmapped(FileIO(path))
     if os.path.exists(os.path.realpath(path)):
         raise DigitnetError("not an ordinary file")
     return BytesIO(Path(path).read_bytes())
