@@ -9,10 +9,10 @@ from PIL import Image
 
 from digitnet.arrays import Bytes
 from digitnet.components import Components, components
-from digitnet.digit import belonging, side_by_side, thicken, without_frame
+from digitnet.digit import RULED, belonging, side_by_side, thicken, without_frame
 from digitnet.errors import DigitnetError
 from digitnet.ink import centre, fit_box, strength_of
-from digitnet.paper import SHEET, Polarity, is_blank, otsu, small_grey, stretch
+from digitnet.paper import SHEET, Polarity, is_blank, otsu, reduce, small_grey, stretch
 
 SPECK = 0.02
 """Share of the largest piece's ink below which a piece is dirt."""
@@ -21,7 +21,9 @@ FRAGMENT = 0.5
 WIDE, WIDEST = 1.1, 8
 """Width over height between which a piece may be several digits that touch; beyond, it is a line."""
 MOST = 1000
-"""Digits in one picture."""
+"""Digits in one picture; ten times as many strokes."""
+CROSSING = 8
+"""Times that the boxes of all marks may cover a picture; where they do so more often, lines run across it."""
 GAP = 1.0
 """Gap, as a share of the digits' height, from which on people see two numbers, if most gaps are half that at most."""
 
@@ -43,7 +45,11 @@ class Found:
     @property
     def grey(self) -> Bytes:
         """The digit as a network is given it, (28, 28)."""
-        thick = thicken(self.strength[..., None])[0]
+        height, width = self.strength.shape
+        strength = self.strength
+        if not RULED * height <= width <= WIDEST * height:  # a line, which would take long to thicken
+            strength = np.asarray(reduce(Image.fromarray(strength)))
+        thick = thicken(strength[..., None])[0]
         return centre(fit_box(thick[..., None]))[0]
 
     def halves(self) -> tuple["Found", "Found"] | None:
@@ -73,6 +79,7 @@ def find_digits(picture: Image.Image, polarity: Polarity = "auto", scale: float 
         scale: pixels of the boxes for each of the picture's.
 
     Raises:
+        DigitnetError: there are more marks than a page holds, or they lie across each other.
         OSError: the picture's pixels cannot be decoded.
     """
     grey = np.asarray(small_grey(picture, SHEET))
@@ -84,8 +91,9 @@ def find_digits(picture: Image.Image, polarity: Polarity = "auto", scale: float 
     pieces = components(stack[..., 0] > threshold)
     strength = stretch(stack, threshold)[..., 0]
     groups = digits_of(pieces.boxes, pieces.areas)
-    if len(groups) > MOST:
-        raise DigitnetError(f"more than {MOST:,} marks; cut the picture down to its digits")
+    corners = [(pieces.boxes[group, :2].min(axis=0), pieces.boxes[group, 2:].max(axis=0)) for group in groups]
+    if sum(np.prod(end - start) for start, end in corners) > CROSSING * grey.size:
+        raise DigitnetError("lines run across the picture; cut it down to its digits")
     return lines_of([_cut_out(pieces, group, strength, scale) for group in groups])
 
 
@@ -114,11 +122,17 @@ def _cut_out(pieces: Components, group: np.ndarray, strength: Bytes, scale: floa
 
 
 def digits_of(boxes: np.ndarray, areas: np.ndarray) -> list[np.ndarray]:
-    """Pieces (boxes (n, 4): top, left, bottom, right) -> the pieces of each digit; specks are left out."""
+    """Pieces (boxes (n, 4): top, left, bottom, right) -> the pieces of each digit; specks are left out.
+
+    Raises:
+        DigitnetError: there are more than a page holds.
+    """
     big = np.flatnonzero(areas > SPECK * areas.max())
     heights = boxes[:, 2] - boxes[:, 0]
     usual = np.median(heights[areas > 0.2 * areas.max()])
     whole = [i for i in big if heights[i] > FRAGMENT * usual]
+    if len(whole) > MOST or len(big) > 10 * MOST:
+        raise DigitnetError(f"more than {MOST:,} marks; cut the picture down to its digits")
     groups = {i: [int(i)] for i in whole}
     for i in set(big) - set(whole):
         gaps = np.maximum(boxes[whole, :2] - boxes[i, 2:], boxes[i, :2] - boxes[whole, 2:]).max(axis=1)
