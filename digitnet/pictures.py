@@ -1,7 +1,6 @@
 """Picture files: opened whole or refused in one line, listed in a folder, written."""
 
 import logging
-import math
 import os
 import re
 import stat
@@ -45,10 +44,10 @@ MEMORY = 450_000_000
 """Bytes that a picture may take while it is decoded; the rest of 600 MB is Python's, the model's and the chain's."""
 BYTES = 4.5
 """The same per pixel where ``limit_pixels`` allows more pixels than those are enough for."""
-BESIDE = {"AVIF": 12, "GIF": 2, "HEIF": 6, "WEBP": 12}
+BESIDE = {"AVIF": 12, "GIF": 3, "HEIF": 6, "WEBP": 12}
 """Bytes per pixel that a format's decoder takes beside the picture; those of these formats also copy the file twice."""
-CONTAINERS = {"BLP", "ICNS", "ICO"}
-"""Formats of which a picture may be a file of its own, of another size than the outer one claims."""
+CONTAINERS = {b"BLP1", b"BLP2", b"icns", b"\0\0\1\0"}
+"""How files begin in which a picture may be a file of its own, of another size than the outer one claims."""
 INNER = re.compile(
     rb"\x89PNG\r\n\x1a\n.{4}IHDR(?P<png>.{8})|\xff\x4f\xff\x51.{4}(?P<jpeg2000>.{8})"
     rb"|\xff[\xc0-\xc2]\0.\x08(?P<jpeg>.{4})",
@@ -150,7 +149,7 @@ def _decoded(
         with _net():
             length = stream.seek(0, SEEK_END)
             stream.seek(0)
-            _refuse_beyond_memory(length)
+            _refuse_beyond_memory(length + 32 * _inner_pixels(stream))
             picture = _identified(stream)
             if picture.format == "EPS":
                 raise DigitnetError("PostScript is a program, which is not run; save the picture as PNG")
@@ -199,11 +198,8 @@ def _needed(picture: Picture, size: tuple[int, int], stream: BinaryIO, length: i
     beside: float = 2 * max((min(b.offset, length) - a.offset for a, b in pairwise(tiles)), default=0)
     if picture.format in BESIDE:
         deep = picture.info.get("bit_depth", 8) > 8
-        beside = pixels * BESIDE[picture.format] * (1 + deep) + 2 * length
-    elif picture.format in CONTAINERS:
-        stream.seek(0)
-        content = stream.read()
-        beside = length + 32 * max(map(_inner_pixels, INNER.finditer(content)), default=0)
+        colours = 0.5 if picture.mode == "L" else 1
+        beside = pixels * BESIDE[picture.format] * colours * (1 + deep) + 2 * length
     elif picture.format in ("JPEG", "MPO"):
         beside = _coefficients(picture, stream) * pixels
     elif picture.format == "JPEG2000":
@@ -220,11 +216,15 @@ def _needed(picture: Picture, size: tuple[int, int], stream: BinaryIO, length: i
     return stored + beside
 
 
-def _inner_pixels(header: re.Match[bytes]) -> int:
-    """Pixels of a picture inside another."""
-    if header["jpeg"]:
-        return math.prod(struct.unpack(">2H", header["jpeg"]))
-    return math.prod(struct.unpack(">2I", header["png"] or header["jpeg2000"]))
+def _inner_pixels(stream: BinaryIO) -> int:
+    """Pixels of the largest picture inside another, which Pillow may decode as soon as it opens that."""
+    start, largest = stream.read(4), 0
+    if start in CONTAINERS:
+        for header in INNER.finditer(stream.read()):
+            width, height = struct.unpack(">2H" if header["jpeg"] else ">2I", header[header.lastindex or 0])
+            largest = max(largest, width * height)
+    stream.seek(0)
+    return largest
 
 
 def _coefficients(picture: Picture, stream: BinaryIO) -> float:

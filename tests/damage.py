@@ -1,12 +1,14 @@
 """Files on a bad day: pictures in every format that Pillow writes, cut off and with bytes changed."""
 
+import struct
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImImagePlugin
 
 from tests.conftest import EXAMPLES
 
@@ -100,3 +102,35 @@ def changed(pictures: dict[str, bytes], count: int, rng: np.random.Generator) ->
             end = len(content) if rng.random() < 0.5 else min(len(content), 128)
             content[rng.integers(end)] = rng.choice([0, 1, 127, 128, 255, int(rng.integers(256))])
         yield f"{name}-{number}", bytes(content)
+
+
+def every_mode() -> Iterator[tuple[str, bytes]]:
+    """Noise of 16x16 pixels by each of Pillow's writers in every mode that it takes, and by headers made by hand."""
+    rng = np.random.default_rng(1)
+    for mode in Image.MODES:
+        picture = Image.new(mode, (16, 16))
+        picture = Image.frombytes(mode, (16, 16), rng.bytes(len(picture.tobytes())))
+        if mode in ("P", "PA"):
+            picture.putpalette(rng.bytes(768))
+        for kind in sorted(set(Image.SAVE) - NOT_WRITTEN):
+            variants: dict[str, dict[str, Any]] = {"plain": {}, "seen": {"transparency": 0}, "all": {"save_all": True}}
+            for name, options in variants.items():
+                buffer = BytesIO()
+                with warnings.catch_warnings(action="ignore"), suppress(Exception):  # a mode that it does not take
+                    picture.save(buffer, kind, **options)
+                    yield f"{kind}-{mode}-{name}", buffer.getvalue()
+        inner = BytesIO()
+        with suppress(Exception):
+            picture.save(inner, "PNG")
+            png = inner.getvalue()
+            for code in ("icp4", "icp5", "ic07", "ic11"):
+                block = code.encode() + struct.pack(">I", 8 + len(png)) + png
+                yield f"icns-{code}-{mode}", b"icns" + struct.pack(">I", 8 + len(block)) + block
+            entry = struct.pack("<4B2H2I", 16, 16, 0, 0, 1, 32, len(png), 22)
+            yield f"ico-{mode}", struct.pack("<3H", 0, 1, 1) + entry + png
+    for number, kind in enumerate(ImImagePlugin.OPEN):
+        for lut in (b"", bytes(768), rng.bytes(768)):
+            head = f"Image type: {kind}\r\nImage size (x*y): 16*16\r\nFile size (no of images): 1\r\n".encode()
+            head += b"Lut: 1\r\n" if lut else b""
+            head = head.ljust(511, b"\0") + b"\x1a"
+            yield f"im-{number}-{len(set(lut))}", head + lut + rng.bytes(16 * 16 * 4)

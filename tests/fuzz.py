@@ -14,10 +14,9 @@ import numpy as np
 import optuna  # not instrumented: it is large, and its errors are all one to us
 
 with atheris.instrument_imports(include=["digitnet", "PIL"]):
-    from digitnet import DigitnetError, Model, Network, Settings, normalize
+    from digitnet import DigitnetError, Model, Network, Recognizer, Settings, normalize
     from digitnet.datasets import IMAGES_MAGIC, read_dataset, read_idx_file
     from digitnet.modelfile import MAGIC, START, State, load_checkpoint, save
-    from digitnet.number import find_digits
     from digitnet.paper import LARGEST
     from digitnet.pictures import open_picture
     from digitnet.search import Search
@@ -29,6 +28,7 @@ from tests.damage import sound_pictures
 
 READERS = b"pnicks"
 """The first byte of an input: a picture of one digit or of a number, IDX, CSV or LibSVM, a checkpoint, a study."""
+READER = Recognizer()
 optuna.logging.set_verbosity(optuna.logging.CRITICAL)
 
 
@@ -62,7 +62,7 @@ def feed(content: bytes, file: Path) -> None:
         if reader == b"p":
             assert normalize(open_picture(content, LARGEST)).shape == (28, 28)
         elif reader == b"n":
-            find_digits(open_picture(content))
+            READER.read_number(content)
         elif reader in (b"i", b"c"):
             file.write_bytes(content)
             read_idx_file(file, IMAGES_MAGIC) if reader == b"i" else read_dataset(file)

@@ -1,6 +1,7 @@
 """Several digits in one picture."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,46 @@ def test_a_stroke_belongs_to_the_digit_beside_it() -> None:
     paper[180:183, 120:123] = 0  # a speck
     (line,) = find_digits(Image.fromarray(paper))
     assert [found.box for found in line] == [(40, 45, 90, 150), (200, 60, 210, 150)]
+
+
+def winding(side: int, step: int) -> Bytes:
+    """One line that goes from side to side all the way down."""
+    paper = np.full((side, side), 255, np.uint8)
+    paper[::step] = 0
+    paper[:, -1] = paper[:, 0] = 0
+    for turn, top in enumerate(range(1, side, step)):
+        paper[top : top + step - 1, -1 if turn % 2 else 0] = 255
+    return paper
+
+
+DOWN, ACROSS = np.indices((1600, 1600))
+HARD: dict[str, np.ndarray] = {
+    **{f"ruled-{step}": DOWN % step > 0 for step in (2, 4, 8, 50)},
+    **{f"upright-{step}": ACROSS % step > 0 for step in (2, 4, 50)},
+    **{f"winding-{step}": winding(1600, step) > 0 for step in (2, 4, 20)},
+    **{f"checkers-{side}": (DOWN // side + ACROSS // side) % 2 > 0 for side in (1, 2, 8, 40)},
+    **{f"grid-{step}": (DOWN % step > 0) & (ACROSS % step > 0) for step in (4, 10, 40)},
+    **{f"dots-{step}": (DOWN % step >= step // 2) | (ACROSS % step >= step // 2) for step in (3, 20, 50)},
+    **{f"slanted-{step}": (DOWN + ACROSS) % step > 2 for step in (9, 20, 60)},
+    "zigzag": (abs(DOWN % 40 - 20) + ACROSS) % 12 > 2,
+    "bars": (DOWN % 16 > 11) | (ACROSS % 150 > 90),
+    "beads": (DOWN % 40 > 20) & (ACROSS % 3 + DOWN % 3 > 0),
+    **{f"noise-{share}": np.random.default_rng(1).random((1600, 1600)) > share for share in (0.02, 0.4, 0.6)},
+    "large": np.arange(100_000_000).reshape(10_000, 10_000) // 10_000 % 50 > 9,
+}
+
+
+def test_a_page_of_lines_grids_or_noise_is_given_up_or_read(run: Run, tmp_path: Path) -> None:
+    """They took from seconds to minutes each."""
+    for name, paper in HARD.items():
+        Image.fromarray(paper.astype(np.uint8) * 255).save(tmp_path / f"{name}.png", compress_level=1)
+    result = run("predict", "--number", ".", "--jobs", 1, timeout=100)
+    reasons = "more than 1,000 marks; cut the picture down|lines run across the picture; cut it down"
+    assert all(re.search(reasons, line) for line in result.stderr.splitlines())
+    answered = {line.partition("\t")[0] for line in result.stdout.splitlines()}
+    refused = {line.partition(":")[0] for line in result.stderr.splitlines()}
+    assert answered | refused == {f"./{name}.png" for name in HARD}
+    assert len(refused) > 5
 
 
 def test_the_command_line(run: Run, digits: Dataset, recognizer: Recognizer, tmp_path: Path) -> None:

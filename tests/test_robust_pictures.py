@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import EXAMPLES, Run, obey_permissions
-from tests.damage import NOT_WRITTEN, WRITERS, changed, cut_off, sound_pictures
+from tests.damage import NOT_WRITTEN, WRITERS, changed, cut_off, every_mode, sound_pictures
 
 REASON = re.compile(
     r"not a picture that Pillow can read|not an ordinary file|PostScript is a program, which is not run; .*"
@@ -89,6 +89,27 @@ def test_pictures_cut_at_every_tenth_byte(run: Run, tmp_path: Path) -> None:
 def test_pictures_with_changed_bytes(run: Run, tmp_path: Path, count: int, options: tuple[str, ...]) -> None:
     answered, refused = read_all(run, tmp_path, changed(sound_pictures(), count, np.random.default_rng(1)), *options)
     assert min(answered, refused) > count / 10
+
+
+@pytest.mark.parametrize("options", [(), ("--number",)])
+def test_every_mode_of_every_format(run: Run, tmp_path: Path, options: tuple[str, ...]) -> None:
+    pictures = dict(every_mode())
+    assert len(pictures) > 650
+    answered, refused = read_all(run, tmp_path, pictures.items(), *options)
+    assert answered > 600
+    assert refused > 30
+
+
+def test_every_mode_of_every_format_in_labelled_folders(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data" / "7").mkdir(parents=True)
+    (tmp_path / "data" / "7" / "sound.png").write_bytes(SEVEN.read_bytes())
+    for name, content in every_mode():
+        (tmp_path / "data" / "7" / f"{name}.png").write_bytes(content)
+    result = run("eval", "--data", "data")
+    *lines, left_out = result.stderr.splitlines()
+    assert result.returncode == 1
+    assert left_out.startswith(f"data: left out {len(lines)} of ")
+    assert all(REASON.fullmatch(line.partition(": ")[2]) for line in lines)
 
 
 def test_odd_pictures(run: Run, tmp_path: Path) -> None:
