@@ -98,6 +98,16 @@ def open_pages(
         DigitnetError: it is not there, is no picture, or is damaged; the message does not name the source.
         TypeError, ValueError: ``source`` is none of ``ImageSource``.
     """
+    try:
+        yield from _small_pages(source, largest, report)
+        return
+    except DigitnetError as error:
+        problem = str(error)
+    # Without the other's frames: as long as it is kept, they would keep the picture.
+    raise DigitnetError(problem)
+
+
+def _small_pages(source: ImageSource, largest: int, report: Callable[[str], object]) -> Iterator[Page]:
     pages = _decoded(source, largest, report)
     for picture, size in pages:
         with _net():

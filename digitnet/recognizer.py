@@ -156,10 +156,11 @@ class Recognizer:
         """Read several digits on a page; see :meth:`read_number`."""
         from digitnet.number import find_digits
 
-        return [
-            [part for parts in self._apart(line) for part in parts]
-            for line in find_digits(page.grey, self.polarity, page.scale)
-        ]
+        try:
+            lines = find_digits(page.grey, self.polarity, page.scale)
+            return [[part for parts in self._apart(line) for part in parts] for line in lines]
+        except MemoryError:
+            raise DigitnetError("too large a picture for this machine's memory") from None
 
     def _apart(self, line: Sequence[Found]) -> list[list[tuple[Found, Prediction]]]:
         """Each of what was found, as one digit or as those that it is cut into, all of them read at once."""
