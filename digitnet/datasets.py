@@ -262,12 +262,12 @@ def _read_pictures(source: Path, labelled: Iterable[tuple[str | Path, str]]) -> 
         if label not in DIGITS:
             unread.append(f"{path}: the label {label!r} is no digit, 0 to 9")
             continue
-        try:
-            for page in open_pages(path):
-                images.append(normalize_all([page.grey])[0])
-                labels.append(DIGITS.index(label))
-        except DigitnetError as error:
-            unread.append(f"{path}: {error}")
+        for page in open_pages(path):
+            if isinstance(page, DigitnetError):
+                unread.append(f"{path}: {page}")
+                continue
+            images.append(normalize_all([page.grey])[0])
+            labels.append(DIGITS.index(label))
     if not images:
         reason = f" ({unread[0]})" if unread else ""
         raise DigitnetError(f"{source}: no picture that can be read in it{reason}")

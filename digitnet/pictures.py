@@ -4,11 +4,9 @@ import logging
 import os
 import re
 import stat
-import struct
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from io import SEEK_CUR, SEEK_END, BufferedReader, BytesIO, FileIO, UnsupportedOperation
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from io import SEEK_END, BufferedReader, BytesIO, FileIO, UnsupportedOperation
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeAlias
 
@@ -17,6 +15,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from digitnet.arrays import Bytes
 from digitnet.errors import DigitnetError
+from digitnet.limits import inner_pixels, needed, refuse_beyond
 from digitnet.paper import LARGEST, small_grey
 
 Picture: TypeAlias = Image.Image
@@ -33,40 +32,13 @@ UNDECODED = {"MPEG"}
 PAGED = {"DCX", "TIFF"}
 """Formats whose further images are pages; those of others are frames, previews, layers or sizes."""
 ANIMATED = {"AVIF", "FLI", "GIF", "HEIF", "PNG", "WEBP"}
-NEW_SUBFILE_TYPE, REDUCED = 254, 1
-"""TIFF's tag, and its bit for a page that is a smaller copy of another (TIFF 6.0, section 8)."""
-BITS, COMPRESSION, SAMPLES, ROWS_PER_STRIP, TILE_WIDTH, TILE_LENGTH = 258, 259, 277, 278, 322, 323
-"""TIFF's tags that say how much is decoded at once."""
-TWO_PICTURES = re.compile(rb"(?:IEND\xaeB`\x82|\xff\xd9)(?:\x89PNG|\xff\xd8\xff|GIF8|II\*\0|MM\0\*)")
-"""Where a PNG or JPEG ends and another picture begins, as when several are sent through one pipe."""
-
-MEMORY = 450_000_000
-"""Bytes that a picture may take while it is decoded; the rest of 600 MB is Python's, the model's and the chain's."""
-BYTES = 4.5
-"""The same per pixel where ``limit_pixels`` allows more pixels than those are enough for."""
-BESIDE = {"AVIF": 12, "GIF": 3, "HEIF": 6, "WEBP": 12}
-"""Bytes per pixel that a format's decoder takes beside the picture; those of these formats also copy the file twice."""
-CONTAINERS = {b"BLP1", b"BLP2", b"icns", b"\0\0\1\0"}
-"""How files begin in which a picture may be a file of its own, of another size than the outer one claims."""
-INNER = re.compile(
-    rb"\x89PNG\r\n\x1a\n.{4}IHDR(?P<png>.{8})|\xff\x4f\xff\x51.{4}(?P<jpeg2000>.{8})"
-    rb"|\xff[\xc0-\xc2]\0.\x08(?P<jpeg>.{4})",
-    re.DOTALL,
-)
-"""Where such a file says its width and height."""
-_allowed = MEMORY
-
-
-def limit_pixels(most: int) -> None:
-    """Refuse pictures of more pixels in this process from now on, and those that take too much memory for so many.
-
-    Pillow looks at what a file claims before it decodes it, also where a picture is inside another; by itself it
-    warns of so many pixels and refuses twice as many.
-    """
-    global _allowed
-    Image.MAX_IMAGE_PIXELS = most / 2  # type: ignore[assignment]  # whole or not, Pillow only compares with it
-    _allowed = max(MEMORY, round(BYTES * most))
-
+NEW_SUBFILE_TYPE, COPY_OR_MASK, SUBFILE_TYPE, SMALLER_COPY = 254, 1 | 4, 255, 2
+"""TIFF's tags, and their values for what is a smaller copy of another page, or a mask (TIFF 6.0, section 8)."""
+STARTS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"BM", b"RIFF", b"P5", b"P6")
+"""How pictures begin."""
+TWO_PICTURES = re.compile(rb"(?:IEND\xaeB`\x82|\xff\xd9|\0;)(?:" + b"|".join(map(re.escape, STARTS[:-4])) + b")")
+"""Where a PNG, JPEG or GIF ends and another picture begins."""
+Content: TypeAlias = str | os.PathLike[str] | BytesIO | Image.Image
 
 # What Pillow logs of a damaged picture would be printed where nobody has set up logging.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -86,7 +58,7 @@ class Page(NamedTuple):
 
 def open_pages(
     source: ImageSource, largest: int = LARGEST, report: Callable[[str], object] = lambda line: None
-) -> Iterator[Page]:
+) -> Iterator[Page | DigitnetError]:
     """Decode a picture completely: a TIFF page by page, of an animation the first frame.
 
     Args:
@@ -94,29 +66,41 @@ def open_pages(
         largest: pixels of the longer side that are enough.
         report: called with a line that says what of the file is left out.
 
+    Yields:
+        each page, or why it cannot be read: it is not there, is no picture, or is damaged; without the source's name.
+
     Raises:
-        DigitnetError: it is not there, is no picture, or is damaged; the message does not name the source.
         TypeError, ValueError: ``source`` is none of ``ImageSource``.
     """
+    content = _content(source)
+    with ExitStack() as stack:
+        more = True
+        try:
+            picture = _opened(content, stack, report)
+            while more:
+                page = _page(picture, content, largest)
+                more = picture.format in PAGED
+                if not more:  # so that its pixels are gone before anything is done with the page
+                    del picture
+                    stack.close()
+                yield page
+                more = more and _goes_on(picture)
+        except DigitnetError as error:
+            problem = str(error)
+        else:
+            return
+    yield DigitnetError(problem)
+
+
+def _page(picture: Picture, content: Content, largest: int) -> Page | DigitnetError:
+    """What is to be read of a page; a damaged one does not keep the next ones from it."""
     try:
-        yield from _small_pages(source, largest, report)
-        return
-    except DigitnetError as error:
-        problem = str(error)
-    # Without the other's frames: as long as it is kept, they would keep the picture.
-    raise DigitnetError(problem)
-
-
-def _small_pages(source: ImageSource, largest: int, report: Callable[[str], object]) -> Iterator[Page]:
-    pages = _decoded(source, largest, report)
-    for picture, size in pages:
+        size = _decode(picture, content, largest)
         with _net():
             grey = small_grey(picture, largest)
-            page = Page(grey.copy() if grey is picture else grey, max(size) / max(grey.size))
-        if picture.format not in PAGED:
-            pages.close()  # so that its pixels are gone before anything is done with the page
-        del picture
-        yield page
+            return Page(grey.copy() if grey is picture else grey, max(size) / max(grey.size))
+    except DigitnetError as error:
+        return DigitnetError(str(error))  # without the frames of that one, which would keep the picture
 
 
 def open_picture(source: ImageSource, enough: int | None = None) -> Picture:
@@ -126,178 +110,104 @@ def open_picture(source: ImageSource, enough: int | None = None) -> Picture:
     pixels, and leaves out colours.
 
     Raises:
-        DigitnetError, TypeError, ValueError: as :func:`open_pages`.
+        DigitnetError: it is not there, is no picture, or is damaged; the message does not name the source.
+        TypeError, ValueError: ``source`` is none of ``ImageSource``.
     """
-    picture, _ = next(_decoded(source, enough))
+    content = _content(source)
+    with ExitStack() as stack:
+        picture = _opened(content, stack)
+        _decode(picture, content, enough)
+        return picture
+
+
+def _content(source: ImageSource) -> Content:
+    """A path as it is, an array as an image, bytes and files as a buffer.
+
+    Raises:
+        TypeError, ValueError: it is none of these.
+    """
+    if isinstance(source, np.ndarray):
+        return from_array(source)
+    if isinstance(source, str | os.PathLike | Image.Image):
+        return source
+    if isinstance(source, bytes | bytearray | memoryview):
+        return BytesIO(source)
+    read = getattr(source, "read", lambda: None)()
+    if not isinstance(read, bytes):
+        raise TypeError(
+            f"{type(source).__name__} is no picture: give a path, bytes, a file opened to read bytes, "
+            "an image of Pillow's or an array"
+        )
+    return BytesIO(read)
+
+
+def _opened(content: Content, stack: ExitStack, report: Callable[[str], object] = lambda line: None) -> Picture:
+    """A picture of which only the header is read; its file is closed with the stack."""
+    if isinstance(content, Image.Image):
+        return content
+    with _net():
+        stream = stack.enter_context(content if isinstance(content, BytesIO) else _file(content))
+        refuse_beyond(_length(stream) + 32 * inner_pixels(stream))
+        picture = _identified(stream)
+        if picture.format == "EPS":
+            raise DigitnetError("PostScript is a program, which is not run; save the picture as PNG")
+        if picture.format in ANIMATED and getattr(picture, "is_animated", False):
+            report("only the first frame of an animation is read")
+        if isinstance(stream, BytesIO) and picture.format != "MPO" and _holds_another(picture, stream.getbuffer()):
+            report("only the first of several pictures is read; give each a file of its own")
+        if not _is_page(picture):  # where a thumbnail comes first
+            _goes_on(picture)
     return picture
 
 
-def _decoded(
-    source: ImageSource, enough: int | None, report: Callable[[str], object] = lambda line: None
-) -> Generator[tuple[Picture, tuple[int, int]]]:
-    """Each page, until the next one is asked for, and its size before a decoder scaled it down."""
-    if isinstance(source, np.ndarray):
-        source = from_array(source)
-    if isinstance(source, Image.Image):
-        with _net():
-            source.load()
-        yield source, source.size
-        return
-    if isinstance(source, bytes | bytearray | memoryview):
-        stream: BinaryIO = BytesIO(source)
-    elif isinstance(source, str | os.PathLike):
-        with _net():
-            stream = _opened(source)
-    elif isinstance(content := getattr(source, "read", lambda: None)(), bytes):
-        stream = BytesIO(content)
-    else:
-        raise TypeError(
-            f"a {type(source).__name__} is no picture: give a path, bytes, a file opened to read bytes, "
-            "an image of Pillow's or an array"
-        )
-    with stream:
-        with _net():
-            length = stream.seek(0, SEEK_END)
-            stream.seek(0)
-            _refuse_beyond_memory(length + 32 * _inner_pixels(stream))
-            picture = _identified(stream)
-            if picture.format == "EPS":
-                raise DigitnetError("PostScript is a program, which is not run; save the picture as PNG")
-            if picture.format in ANIMATED and getattr(picture, "is_animated", False):
-                report("only the first frame of an animation is read")
-            if isinstance(stream, BytesIO) and TWO_PICTURES.search(stream.getbuffer()):
-                report("only the first of several pictures is read; give each a file of its own")
-        while True:
-            with _net():
-                size = picture.size
-                if enough:
-                    picture.draft("L", (enough, enough))
-                held = length if isinstance(stream, BytesIO) else 0
-                _refuse_beyond_memory(held + _needed(picture, size, stream, length))
-                picture.load()
-            yield picture, size
-            with _net():
-                if not _goes_on(picture):
-                    return
+def _decode(picture: Picture, content: Content, enough: int | None) -> tuple[int, int]:
+    """Decode a page, and return its size before its decoder was told to scale it down."""
+    with _net():
+        size = picture.size
+        if not isinstance(content, Image.Image):
+            stream: BinaryIO = picture.fp  # type: ignore[attr-defined]
+            length = _length(stream)
+            if enough:
+                picture.draft("L", (enough, enough))
+            refuse_beyond((length if isinstance(stream, BytesIO) else 0) + needed(picture, size, stream, length))
+        picture.load()
+    return size
 
 
-def _refuse_beyond_memory(needed: float) -> None:
-    if needed > _allowed:
-        raise DigitnetError(
-            f"takes {needed / 1e6:,.0f} MB to decode, {_allowed / 1e6:,.0f} MB are allowed; "
-            "save it smaller or as PNG, or allow more with --max-pixels"
-        )
-
-
-def _needed(picture: Picture, size: tuple[int, int], stream: BinaryIO, length: int) -> float:
-    """Bytes that it takes to decode a picture; docs/robustness.md says what was measured.
-
-    Args:
-        picture: opened, but not decoded.
-        size: before its decoder was told to scale it down.
-        stream: the file.
-        length: of the file, in bytes.
-    """
+def _length(stream: BinaryIO) -> int:
     place = stream.tell()
-    pixels = size[0] * size[1]
-    each = 1 if picture.mode in ("1", "L", "P") else 2 if picture.mode.startswith("I;16") else 4
-    stored: float = each * picture.width * picture.height
-    tiles = sorted(getattr(picture, "tile", ()), key=lambda tile: tile.offset)
-    codec = tiles[0].codec_name if tiles else ""
-    # Pillow reads from one tile to the next at once, and then copies it.
-    beside: float = 2 * max((min(b.offset, length) - a.offset for a, b in pairwise(tiles)), default=0)
-    if picture.format in BESIDE:
-        deep = picture.info.get("bit_depth", 8) > 8
-        colours = 0.5 if picture.mode == "L" else 1
-        beside = pixels * BESIDE[picture.format] * colours * (1 + deep) + 2 * length
-    elif picture.format in ("JPEG", "MPO"):
-        beside = _coefficients(picture, stream) * pixels
-    elif picture.format == "JPEG2000":
-        beside = length + 7 * _largest_part(stream, pixels)
-    elif codec == "libtiff":
-        beside = length + _largest_strip(picture)
-    elif codec == "fits_gzip":
-        beside = 1032 * length  # deflate's largest ratio
-    elif codec == "iptc" and tiles[0].args[0] != "raw":
-        raise DigitnetError("a picture of another format within IPTC; save it as PNG")
-    elif codec in Image.DECODERS or codec == "iptc":  # those written in Python make bytes first
-        beside += 3 * stored
+    length = stream.seek(0, SEEK_END)
     stream.seek(place)
-    return stored + beside
+    return length
 
 
-def _inner_pixels(stream: BinaryIO) -> int:
-    """Pixels of the largest picture inside another, which Pillow may decode as soon as it opens that."""
-    start, largest = stream.read(4), 0
-    if start in CONTAINERS:
-        for header in INNER.finditer(stream.read()):
-            width, height = struct.unpack(">2H" if header["jpeg"] else ">2I", header[header.lastindex or 0])
-            largest = max(largest, width * height)
-    stream.seek(0)
-    return largest
+def _holds_another(picture: Picture, content: memoryview) -> bool:
+    """Whether another picture follows, as when several are sent through one pipe."""
+    lengths = {"BMP": content[2:6], "WEBP": content[4:8]}
+    if picture.format in lengths:
+        end = int.from_bytes(lengths[picture.format], "little") + (8 if picture.format == "WEBP" else 0)
+        return bytes(content[end : end + 4]).startswith(STARTS)
+    return TWO_PICTURES.search(content) is not None
 
 
-def _coefficients(picture: Picture, stream: BinaryIO) -> float:
-    """Bytes that are kept for each pixel of a JPEG of several scans (ITU T.81, annexes A.1.1 and B.2.3)."""
-    factors = [(across, down) for _, across, down, _ in getattr(picture, "layer", ())]
-    count = len(factors)
-    if picture.format == "JPEG" and "progressive" not in picture.info:
-        # Pillow has read as far as the header of the first scan; one of all colours is the only one.
-        only_scan = b"\xff\xda" + struct.pack(">HB", 6 + 2 * count, count)
-        stream.seek(max(0, stream.tell() - 8 - 2 * count))
-        if stream.read(5) == only_scan:
-            return 0
-    largest = max(across for across, _ in factors) * max(down for _, down in factors)
-    kept = sum(across * down for across, down in factors)
-    return 2.0 * kept / largest if largest else 0.0
-
-
-def _largest_part(stream: BinaryIO, pixels: int) -> int:
-    """The numbers of a JPEG 2000's tile that are decoded together (ISO/IEC 15444-1, annexes A.5.1 and I.4)."""
-    stream.seek(0)
-    start = stream.read(4)
-    if start != b"\xff\x4f\xff\x51":
-        stream.seek(0)
-        while (box := stream.read(8))[4:] != b"jp2c":
-            if len(box) < 8:
-                return 4 * pixels
-            length = int.from_bytes(box[:4])
-            header = 8
-            if length == 1:
-                length, header = int.from_bytes(stream.read(8)), 16
-            if length < header:
-                return 4 * pixels
-            stream.seek(length - header, SEEK_CUR)
-        stream.seek(4, SEEK_CUR)
-    siz = stream.read(38)
-    if len(siz) < 38:
-        return 4 * pixels
-    width, height, _, _, wide, high, _, _, components = struct.unpack(">8IH", siz[4:])
-    return int(min(width, wide) * min(height, high) * components)
-
-
-def _largest_strip(picture: Picture) -> float:
-    """Bytes of a TIFF's strip or tile, which libtiff decodes at once (TIFF 6.0, sections 8 and 15)."""
+def _is_page(picture: Picture) -> bool:
+    """Whether it is more than a smaller copy of another, or a mask."""
     tags = getattr(picture, "tag_v2", {})
-    wide = tags.get(TILE_WIDTH, picture.width)
-    high = tags.get(TILE_LENGTH, min(tags.get(ROWS_PER_STRIP, picture.height), picture.height))
-    samples = tags.get(SAMPLES, 1)
-    each = max(4, samples * max(1, max(tags.get(BITS, (8,))) / 8))
-    is_jpeg = tags.get(COMPRESSION) in (6, 7)
-    return float(wide * high * (each + 2 * samples * is_jpeg))  # one of several scans keeps its coefficients
+    return not tags.get(NEW_SUBFILE_TYPE, 0) & COPY_OR_MASK and tags.get(SUBFILE_TYPE) != SMALLER_COPY
 
 
 def _goes_on(picture: Picture) -> bool:
-    """Whether there is another page, which is then the picture's; thumbnails and other small copies are passed over."""
-    if picture.format not in PAGED:
-        return False
-    try:
-        while True:
-            picture.seek(picture.tell() + 1)
-            if not getattr(picture, "tag_v2", {}).get(NEW_SUBFILE_TYPE, 0) & REDUCED:
-                return True
-    except EOFError:
-        return False
+    """Whether there is another page, which is then the picture's."""
+    with _net():
+        place = picture.tell()
+        try:
+            while True:
+                picture.seek(picture.tell() + 1)
+                if _is_page(picture):
+                    return True
+        except EOFError:
+            picture.seek(place)
+            return False
 
 
 def from_array(levels: np.ndarray) -> Picture:
@@ -352,7 +262,7 @@ class _Unmapped(BufferedReader):
         raise UnsupportedOperation
 
 
-def _opened(path: str | os.PathLike[str]) -> BinaryIO:
+def _file(path: str | os.PathLike[str]) -> BinaryIO:
     """A file opened to be read; the pipe of a shell's <(command), which has no name on disk, is read.
 
     What could keep us waiting for ever is refused: a named pipe, a device.

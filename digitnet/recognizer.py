@@ -15,7 +15,7 @@ from digitnet.ink import SIDE, Stages, binarize, stages
 from digitnet.losses import CLASSES
 from digitnet.model import Model
 from digitnet.modelfile import load_shipped
-from digitnet.paper import SHEET, Polarity
+from digitnet.paper import LARGEST, SHEET, Polarity
 from digitnet.pictures import ImageSource, Page, Picture, open_pages
 
 if TYPE_CHECKING:
@@ -94,11 +94,7 @@ class Recognizer:
             DigitnetError: it is not there or cannot be decoded.
             TypeError, ValueError: it is none of these.
         """
-        try:
-            (prediction,), _ = self.read_greys([next(open_pages(source)).grey])
-        except DigitnetError as error:
-            named = f"{os.fspath(source)!s}: " if isinstance(source, str | os.PathLike) else ""
-            raise DigitnetError(f"{named}{error}") from None
+        (prediction,), _ = self.read_greys([_first(source).grey])
         return prediction
 
     def read_many(self, sources: Iterable[ImageSource]) -> list[Prediction]:
@@ -111,16 +107,11 @@ class Recognizer:
         """
         if isinstance(sources, ONE) or hasattr(sources, "read") or not isinstance(sources, Iterable):
             raise TypeError(f"read_many takes a list of pictures, not {type(sources).__name__}; read takes one")
-        opened: list[Picture | str] = []
-        for source in sources:
-            try:
-                opened.append(next(open_pages(source)).grey)
-            except DigitnetError as error:
-                opened.append(str(error))
-        read, _ = self.read_greys([one for one in opened if not isinstance(one, str)])
+        opened = [next(open_pages(source)) for source in sources]
+        read, _ = self.read_greys([page.grey for page in opened if isinstance(page, Page)])
         predictions = iter(read)
         blank = np.zeros((self.model.ink.side,) * 2, np.uint8)
-        return [self._unanswered(one, blank) if isinstance(one, str) else next(predictions) for one in opened]
+        return [next(predictions) if isinstance(page, Page) else self._unanswered(str(page), blank) for page in opened]
 
     def read_greys(self, greys: Sequence[Picture]) -> tuple[list[Prediction], Stages]:
         """Read pictures of :func:`digitnet.pictures.open_pages`, and tell what became of them on the way."""
@@ -150,7 +141,7 @@ class Recognizer:
         Raises:
             DigitnetError, TypeError, ValueError: as :meth:`read`.
         """
-        return self.read_number_on(next(open_pages(source, SHEET)))
+        return self.read_number_on(_first(source, SHEET))
 
     def read_number_on(self, page: Page) -> list[list[tuple[Found, Prediction]]]:
         """Read several digits on a page; see :meth:`read_number`."""
@@ -190,6 +181,19 @@ class Recognizer:
             answer, reason = (digit, None) if sure else (None, "unsure")
             predictions.append(Prediction(answer, ys[digit], tuple(ys), pixels, reason))
         return predictions
+
+
+def _first(source: ImageSource, largest: int = LARGEST) -> Page:
+    """The first page of a file.
+
+    Raises:
+        DigitnetError: it cannot be read.
+    """
+    page = next(open_pages(source, largest))
+    if isinstance(page, DigitnetError):
+        named = f"{os.fspath(source)}: " if isinstance(source, str | os.PathLike) else ""
+        raise DigitnetError(f"{named}{page}")
+    return page
 
 
 def columns(vectors: Bytes | Floats) -> Floats:

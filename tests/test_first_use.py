@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from click.shell_completion import get_completion_class
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from digitnet import Dataset, DigitnetError, Model, Network, Recognizer, load, read_dataset, save
 from digitnet.cli import COMMANDS, cli
@@ -280,6 +280,27 @@ def test_every_page_of_a_tiff_is_read(run: Run, digits: Dataset, tmp_path: Path)
     assert read_dataset(tmp_path / "mine").labels.tolist() == [7, 7, 7]
 
 
+def test_a_damaged_page_costs_no_other(run: Run, tmp_path: Path) -> None:
+    """Nor does a thumbnail or a mask, which is no page."""
+    with Image.open(SEVEN) as seven:
+        pages = [seven.convert("L") for _ in range(4)]
+    kinds = [TiffImagePlugin.ImageFileDirectory_v2() for _ in pages]
+    kinds[0][254], kinds[3][254] = 1, 4
+    with TiffImagePlugin.AppendingTiffWriter(str(tmp_path / "scan.tif"), True) as writer:
+        for page, kind in zip(pages, kinds, strict=True):
+            page.save(writer, "TIFF", compression="tiff_lzw", tiffinfo=kind)
+            writer.newFrame()
+    content = bytearray((tmp_path / "scan.tif").read_bytes())
+    with Image.open(tmp_path / "scan.tif") as file:
+        file.seek(1)
+        start = file.tag_v2[273][0]  # type: ignore[attr-defined]
+    content[start : start + 200] = bytes(200)
+    (tmp_path / "scan.tif").write_bytes(content)
+    result = run("predict", "scan.tif", "--format", "csv")
+    assert [row[:2] for row in csv.reader(io.StringIO(result.stdout))][1:] == [["scan.tif", ""], ["scan.tif#2", "7"]]
+    assert (result.returncode, result.stderr.count("damaged picture")) == (1, 1)
+
+
 def test_what_is_left_of_a_file_is_said(run: Run, tmp_path: Path) -> None:
     two = SEVEN.read_bytes() + TWO.read_bytes()
     result = raw(run, "predict", "-", input=two)
@@ -288,6 +309,12 @@ def test_what_is_left_of_a_file_is_said(run: Run, tmp_path: Path) -> None:
     jpeg = (EXAMPLES / "photo-4.jpg").read_bytes()
     assert b"only the first" in raw(run, "predict", "-", input=jpeg + jpeg).stderr
     assert raw(run, "predict", "-", input=jpeg).stderr == b""
+    with Image.open(SEVEN) as seven:
+        for kind in ("GIF", "BMP", "WEBP"):
+            buffer = io.BytesIO()
+            seven.convert("L").save(buffer, kind)
+            assert raw(run, "predict", "-", input=buffer.getvalue()).stderr == b""
+            assert b"only the first" in raw(run, "predict", "-", input=2 * buffer.getvalue()).stderr
 
 
 # --- data

@@ -11,8 +11,9 @@ from digitnet.cli.output import HASH, JSON, drawing, escape, of_digit, of_failur
 from digitnet.errors import DigitnetError
 from digitnet.files import creating
 from digitnet.ink import Stages
+from digitnet.limits import limit_pixels
 from digitnet.paper import LARGEST, SHEET
-from digitnet.pictures import Page, limit_pixels, open_pages, save_grey
+from digitnet.pictures import Page, open_pages, save_grey
 from digitnet.recognizer import SEVERAL, Prediction, Recognizer
 
 SECONDS = 0.1
@@ -98,21 +99,17 @@ class Reader:
 
     def _pages(self, source: Source, answer: Answer) -> Iterator[tuple[str, Page | DigitnetError]]:
         """The pages of a file by the file's name, and from the second on by their number, too."""
-        number, path = 1, source.path
-        try:
-            if source.content == b"":
-                raise DigitnetError("nothing came on stdin; send a picture: digitnet predict - < digit.png")
-            given = source.path if source.content is None else source.content
-            for page in open_pages(
-                given,
-                SHEET if self.number else LARGEST,
-                lambda line: answer.notes.append(f"{escape(source.path)}: {line}"),
-            ):
-                yield path, page
-                number += 1
-                path = f"{source.path}#{number}"
-        except DigitnetError as error:
-            yield path, error
+        if source.content == b"":
+            problem = "nothing came on stdin; send a picture: digitnet predict - < digit.png"
+            yield source.path, DigitnetError(problem)
+            return
+        given = source.path if source.content is None else source.content
+
+        def report(line: str) -> None:
+            answer.notes.append(f"{escape(source.path)}: {line}")
+
+        for number, page in enumerate(open_pages(given, SHEET if self.number else LARGEST, report), start=1):
+            yield f"{source.path}#{number}" if number > 1 else source.path, page
 
     def _read(self, opened: Sequence[Opened]) -> None:
         """Put rows and notes into the answers to pages."""
