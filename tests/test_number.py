@@ -108,7 +108,7 @@ def test_a_page_of_lines_grids_or_noise_is_given_up_or_read(run: Run, tmp_path: 
     """They took from seconds to minutes each."""
     for name, paper in HARD.items():
         Image.fromarray(paper.astype(np.uint8) * 255).save(tmp_path / f"{name}.png", compress_level=1)
-    result = run("predict", "--number", ".", "--jobs", 1, timeout=100)
+    result = run("predict", "--number", ".", "--jobs", 1, timeout=60)
     reasons = "more than 1,000 marks; cut the picture down|lines run across the picture; cut it down"
     assert all(re.search(reasons, line) for line in result.stderr.splitlines())
     answered = {line.partition("\t")[0] for line in result.stdout.splitlines()}

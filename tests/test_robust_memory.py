@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from digitnet.paper import ORIENTATION, grey_levels, grey_of_large, reduce
+from digitnet.pictures import _opened
 from tests.conftest import EXAMPLES, Run
 
 SIDE = 10_000
@@ -148,7 +149,7 @@ def test_more_memory_comes_with_more_pixels(run: Run, tmp_path: Path) -> None:
     assert run("predict", "whole.j2k", "--max-pixels", 200_000_000).stderr == ""
 
 
-@pytest.mark.parametrize("jobs", [(), ("--jobs", 1), ("--jobs", 2)])
+@pytest.mark.parametrize("jobs", [(), ("--jobs", 1), ("--jobs", 2), ("--number",)])
 def test_under_a_limit_a_large_picture_costs_its_own_line(run: Run, tmp_path: Path, jobs: tuple[object, ...]) -> None:
     write_large("RGBA", tmp_path / "large.png")
     (tmp_path / "canvas.webp").write_bytes(large_webp())
@@ -187,6 +188,13 @@ def test_in_tiles_a_picture_looks_as_it_does_whole(mode: str, orientation: int) 
     tiled = np.asarray(reduce(grey_of_large(picture, 100), 100), int)
     assert whole.shape == tiled.shape
     assert abs(whole - tiled).mean() < 2
+
+
+def test_an_opened_file_has_neither_name_nor_number_to_be_mapped_by() -> None:
+    with _opened(SEVEN) as stream:
+        assert not getattr(Image.open(stream), "filename", "")
+        with pytest.raises(OSError, match=r"^$"):
+            stream.fileno()
 
 
 def test_no_file_is_mapped_into_memory(run: Run, tmp_path: Path) -> None:
