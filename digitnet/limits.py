@@ -2,7 +2,7 @@
 
 import re
 import struct
-from io import SEEK_CUR
+from io import SEEK_CUR, SEEK_END, BytesIO
 from itertools import pairwise
 from typing import BinaryIO
 
@@ -16,6 +16,8 @@ MEMORY = 450_000_000
 """Bytes that a picture may take while it is decoded; the rest of 600 MB is Python's, the model's and the chain's."""
 BYTES = 4.5
 """The same per pixel where ``limit_pixels`` allows more pixels than those are enough for."""
+PLAIN, PLAIN_BYTES = {"JPEG", "PNG"}, 16
+"""Formats whose decoders never take more than so many bytes per pixel in all."""
 BESIDE = {"AVIF": 12, "GIF": 3, "HEIF": 6, "WEBP": 12}
 """Bytes per pixel that a format's decoder takes beside the picture; those of these formats also copy the file twice."""
 CONTAINERS = {b"BLP1", b"BLP2", b"icns", b"\0\0\1\0"}
@@ -40,12 +42,44 @@ def limit_pixels(most: int) -> None:
     _allowed = max(MEMORY, round(BYTES * most))
 
 
-def refuse_beyond(needed: float) -> None:
-    """Refuse a picture that takes more bytes.
+def check_memory(picture: Image.Image, size: tuple[int, int], stream: BinaryIO) -> None:
+    """Refuse a picture, opened but not decoded, that would take more memory than is allowed.
+
+    Args:
+        picture: its decoder may have been told to scale it down.
+        size: before that.
+        stream: the file.
 
     Raises:
-        DigitnetError: says how many it takes.
+        DigitnetError: says how much it would take.
     """
+    if picture.format in PLAIN and PLAIN_BYTES * size[0] * size[1] < MEMORY:
+        return
+    place = stream.tell()
+    length = stream.seek(0, SEEK_END)
+    stream.seek(place)
+    held = length if isinstance(stream, BytesIO) else 0
+    _refuse_beyond(held + _needed(picture, size, stream, length))
+    stream.seek(place)
+
+
+def check_inner(stream: BinaryIO) -> None:
+    """Refuse a file with too large a picture inside another, which Pillow may decode as soon as it opens that.
+
+    Raises:
+        DigitnetError: says how much it would take.
+    """
+    start, largest = stream.read(4), 0
+    if start in CONTAINERS:
+        content = start + stream.read()
+        for header in INNER.finditer(content):
+            width, height = struct.unpack(">2H" if header["jpeg"] else ">2I", header[header.lastindex or 0])
+            largest = max(largest, width * height)
+        _refuse_beyond(len(content) + 32 * largest)
+    stream.seek(0)
+
+
+def _refuse_beyond(needed: float) -> None:
     if needed > _allowed:
         raise DigitnetError(
             f"takes {needed / 1e6:,.0f} MB to decode, {_allowed / 1e6:,.0f} MB are allowed; "
@@ -53,7 +87,7 @@ def refuse_beyond(needed: float) -> None:
         )
 
 
-def needed(picture: Image.Image, size: tuple[int, int], stream: BinaryIO, length: int) -> float:
+def _needed(picture: Image.Image, size: tuple[int, int], stream: BinaryIO, length: int) -> float:
     """Bytes that it takes to decode a picture; docs/robustness.md says what was measured.
 
     Args:
@@ -62,7 +96,6 @@ def needed(picture: Image.Image, size: tuple[int, int], stream: BinaryIO, length
         stream: the file.
         length: of the file, in bytes.
     """
-    place = stream.tell()
     pixels = size[0] * size[1]
     each = 1 if picture.mode in ("1", "L", "P") else 2 if picture.mode.startswith("I;16") else 4
     stored: float = each * picture.width * picture.height
@@ -86,19 +119,7 @@ def needed(picture: Image.Image, size: tuple[int, int], stream: BinaryIO, length
         raise DigitnetError("a picture of another format within IPTC; save it as PNG")
     elif codec in Image.DECODERS or codec == "iptc":  # those written in Python make bytes first
         beside += 3 * stored
-    stream.seek(place)
     return stored + beside
-
-
-def inner_pixels(stream: BinaryIO) -> int:
-    """Pixels of the largest picture inside another, which Pillow may decode as soon as it opens that."""
-    start, largest = stream.read(4), 0
-    if start in CONTAINERS:
-        for header in INNER.finditer(stream.read()):
-            width, height = struct.unpack(">2H" if header["jpeg"] else ">2I", header[header.lastindex or 0])
-            largest = max(largest, width * height)
-    stream.seek(0)
-    return largest
 
 
 def _coefficients(picture: Image.Image, stream: BinaryIO) -> float:

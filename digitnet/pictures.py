@@ -5,8 +5,8 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from io import SEEK_END, BufferedReader, BytesIO, FileIO, UnsupportedOperation
+from contextlib import ExitStack
+from io import BufferedReader, BytesIO, FileIO, UnsupportedOperation
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeAlias
 
@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from digitnet.arrays import Bytes
 from digitnet.errors import DigitnetError
-from digitnet.limits import inner_pixels, needed, refuse_beyond
+from digitnet.limits import check_inner, check_memory
 from digitnet.paper import LARGEST, small_grey
 
 Picture: TypeAlias = Image.Image
@@ -96,7 +96,7 @@ def _page(picture: Picture, content: Content, largest: int) -> Page | DigitnetEr
     """What is to be read of a page; a damaged one does not keep the next ones from it."""
     try:
         size = _decode(picture, content, largest)
-        with _net():
+        with _net:
             grey = small_grey(picture, largest)
             return Page(grey.copy() if grey is picture else grey, max(size) / max(grey.size))
     except DigitnetError as error:
@@ -145,9 +145,9 @@ def _opened(content: Content, stack: ExitStack, report: Callable[[str], object] 
     """A picture of which only the header is read; its file is closed with the stack."""
     if isinstance(content, Image.Image):
         return content
-    with _net():
+    with _net:
         stream = stack.enter_context(content if isinstance(content, BytesIO) else _file(content))
-        refuse_beyond(_length(stream) + 32 * inner_pixels(stream))
+        check_inner(stream)
         picture = _identified(stream)
         if picture.format == "EPS":
             raise DigitnetError("PostScript is a program, which is not run; save the picture as PNG")
@@ -155,30 +155,21 @@ def _opened(content: Content, stack: ExitStack, report: Callable[[str], object] 
             report("only the first frame of an animation is read")
         if isinstance(stream, BytesIO) and picture.format != "MPO" and _holds_another(picture, stream.getbuffer()):
             report("only the first of several pictures is read; give each a file of its own")
-        if not _is_page(picture):  # where a thumbnail comes first
+        if picture.format in PAGED and not _is_page(picture):  # where a thumbnail comes first
             _goes_on(picture)
     return picture
 
 
 def _decode(picture: Picture, content: Content, enough: int | None) -> tuple[int, int]:
     """Decode a page, and return its size before its decoder was told to scale it down."""
-    with _net():
+    with _net:
         size = picture.size
         if not isinstance(content, Image.Image):
-            stream: BinaryIO = picture.fp  # type: ignore[attr-defined]
-            length = _length(stream)
             if enough:
                 picture.draft("L", (enough, enough))
-            refuse_beyond((length if isinstance(stream, BytesIO) else 0) + needed(picture, size, stream, length))
+            check_memory(picture, size, picture.fp)  # type: ignore[attr-defined]
         picture.load()
     return size
-
-
-def _length(stream: BinaryIO) -> int:
-    place = stream.tell()
-    length = stream.seek(0, SEEK_END)
-    stream.seek(place)
-    return length
 
 
 def _holds_another(picture: Picture, content: memoryview) -> bool:
@@ -198,7 +189,7 @@ def _is_page(picture: Picture) -> bool:
 
 def _goes_on(picture: Picture) -> bool:
     """Whether there is another page, which is then the picture's."""
-    with _net():
+    with _net:
         place = picture.tell()
         try:
             while True:
@@ -230,26 +221,32 @@ def from_array(levels: np.ndarray) -> Picture:
     return Image.fromarray(np.ascontiguousarray(levels, np.uint8))
 
 
-@contextmanager
-def _net() -> Iterator[None]:
-    """Whatever a file does to Pillow's decoders becomes one line."""
-    try:
-        yield
-    except DigitnetError:
-        raise
-    except UnidentifiedImageError:
-        raise DigitnetError("not a picture that Pillow can read") from None
-    except Image.DecompressionBombError:
-        most = round(2 * (Image.MAX_IMAGE_PIXELS or 0))
-        raise DigitnetError(f"more than {most:,} pixels; --max-pixels allows more") from None
-    except OSError as error:
-        # One with a file's name comes from opening it, others from within a decoder.
-        named = error.strerror if error.filename is not None else None
-        raise DigitnetError(named or f"damaged picture ({_one_line(error)})") from None
-    except MemoryError:
-        raise DigitnetError("too large a picture for this machine's memory") from None
-    except Exception as error:  # a damaged file can raise nearly anything in Pillow's decoders
-        raise DigitnetError(f"damaged picture ({_one_line(error)})") from None
+class _Net:
+    """Whatever a file does to Pillow's decoders becomes one line; a class, for it is passed several times a picture."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, DigitnetError):
+            return
+        raise DigitnetError(_problem(error)) from None
+
+
+_net = _Net()
+
+
+def _problem(error: Exception) -> str:
+    """What is wrong with a file over which Pillow raised this; a damaged one can make it raise nearly anything."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture that Pillow can read"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {round(2 * (Image.MAX_IMAGE_PIXELS or 0)):,} pixels; --max-pixels allows more"
+    if isinstance(error, MemoryError):
+        return "too large a picture for this machine's memory"
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return error.strerror  # with a file's name it comes from opening it, others from within a decoder
+    return f"damaged picture ({_one_line(error)})"
 
 
 class _Unmapped(BufferedReader):

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from digitnet.paper import ORIENTATION, grey_levels, grey_of_large, reduce
-from digitnet.pictures import _opened
+from digitnet.pictures import _file
 from tests.conftest import EXAMPLES, Run
 
 SIDE = 10_000
@@ -190,8 +190,8 @@ def test_in_tiles_a_picture_looks_as_it_does_whole(mode: str, orientation: int) 
     assert abs(whole - tiled).mean() < 2
 
 
-def test_an_opened_file_has_neither_name_nor_number_to_be_mapped_by() -> None:
-    with _opened(SEVEN) as stream:
+def test_an_file_file_has_neither_name_nor_number_to_be_mapped_by() -> None:
+    with _file(SEVEN) as stream:
         assert not getattr(Image.open(stream), "filename", "")
         with pytest.raises(OSError, match=r"^$"):
             stream.fileno()
