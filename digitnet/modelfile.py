@@ -165,6 +165,11 @@ def load(path: str | Path) -> Model:
     return model
 
 
+def is_shipped(path: Path) -> bool:
+    """Whether a file is the model that ships."""
+    return any(shipped.is_file() and path.is_file() and path.samefile(shipped) for shipped in SHIPPED)
+
+
 def load_shipped() -> Model:
     """The model that ships.
 

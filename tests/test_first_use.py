@@ -200,6 +200,7 @@ def test_pictures_on_stdout_and_never_a_file_called_dash(
 
 def test_a_model_that_does_not_ship_is_named(run: Run, model_path: Path, tmp_path: Path) -> None:
     assert run("predict", SEVEN).stderr == ""
+    assert run("predict", SEVEN, "--model", ROOT / "models" / "pretrained.h5").stderr == ""
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "digitnet.h5").write_bytes(model_path.read_bytes())
     toy = run("predict", SEVEN, "--format", "jsonl")

@@ -11,7 +11,7 @@ import click
 from digitnet.cli.messages import say
 from digitnet.files import STDOUT, is_stream
 from digitnet.model import Model
-from digitnet.modelfile import load, load_shipped
+from digitnet.modelfile import is_shipped, load, load_shipped
 
 DATA = Path("data")
 MODEL = Path("models") / "digitnet.h5"
@@ -88,7 +88,7 @@ class Duration(click.ParamType[float]):
 
 def load_model(named: Path | None) -> Model:
     """The model to use; where it is not the one that ships, say which."""
-    if named == SHIPPED or (named is None and not MODEL.is_file()):
+    if named == SHIPPED or (named is None and not MODEL.is_file()) or (named is not None and is_shipped(named)):
         return load_shipped()
     model = load(named or MODEL)
     say(f"model: {named or MODEL}")
