@@ -15,10 +15,11 @@ from PIL import Image
 
 from benchmarks.pictures import form_cell, on_paper
 from digitnet import Recognizer, load, read_dataset
-from digitnet.arrays import Bytes, apart
-from digitnet.ink import normalize
-from digitnet.paper import grey_levels
-from digitnet.pictures import list_folder, open_picture
+from digitnet.imaging.image_files import list_folder, open_picture
+from digitnet.imaging.normalize import normalize
+from digitnet.imaging.preprocess import grey_levels
+from digitnet.imaging.stacks import unstack
+from digitnet.types import Bytes
 
 ROOT = Path(__file__).resolve().parent.parent
 PRETRAINED = ROOT / "models" / "pretrained.h5"
@@ -29,9 +30,9 @@ OFF: dict[str, Callable[..., object]] = {
     "without_frame": lambda strength, threshold: strength,
     "largest_piece_and_its_neighbours": lambda strength, threshold: (strength, np.zeros(strength.shape[2], bool)),
     "stretch": lambda strength, threshold: np.where(strength > threshold, 255, 0).astype(np.uint8),
-    "thicken": apart,
+    "thicken": unstack,
     "centre": lambda box: [
-        np.pad(one, [((28 - n) // 2, 28 - n - (28 - n) // 2) for n in one.shape]) for one in apart(box)
+        np.pad(one, [((28 - n) // 2, 28 - n - (28 - n) // 2) for n in one.shape]) for one in unstack(box)
     ],
 }
 
@@ -67,7 +68,7 @@ def main() -> None:
     print("| chain | pictures | misread | made-up paper | made-up form cells | 12x12 |\n|---|---|---|---|---|---|")
     report(WHOLE, normalize)
     for step, instead in OFF.items():
-        with patch(f"digitnet.ink.{step}", instead):
+        with patch(f"digitnet.imaging.normalize.{step}", instead):
             report(f"without `{step}`", normalize)
     report("shrink to 28x28 and invert", shrink)
     print("\nMisread by the whole chain:", *(f"{path} as {digit}" for path, digit in misread), sep="\n")

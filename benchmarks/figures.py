@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.pictures import form_cell, no_digit, on_paper
 from digitnet import Recognizer, load, read_dataset
-from digitnet.ink import normalize
+from digitnet.imaging.normalize import normalize
 
 ROOT = Path(__file__).resolve().parent.parent
 DIGITNET = str(Path(sys.executable).parent / "digitnet")

@@ -17,8 +17,8 @@ from PIL import Image
 
 from benchmarks.figures import DIGITNET, measured
 from digitnet import read_dataset
-from digitnet.paper import LARGEST
-from digitnet.pictures import save_grey
+from digitnet.imaging.image_files import save_grey
+from digitnet.imaging.preprocess import LARGEST
 
 ROUNDS = 5
 SMALL, LARGE, NAMES = 10_000, 500, 100_000

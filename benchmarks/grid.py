@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from digitnet import read_dataset
-from digitnet.augment import DISTORTIONS, SHARERS, distort
-from digitnet.habits import HABITS, with_habits
-from digitnet.nonsense import nonsense
-from digitnet.pictures import save_grey
+from digitnet.data.augment import DISTORTIONS, SHARERS, distort
+from digitnet.data.negatives import nonsense
+from digitnet.data.style_variants import HABITS, with_habits
+from digitnet.imaging.image_files import save_grey
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS, ROWS = 32, 3

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageFilter
 
-from digitnet.arrays import Bytes, Floats
+from digitnet.types import Bytes, Floats
 
 
 def on_paper(digit: Bytes, rng: np.random.Generator) -> Image.Image:

@@ -12,12 +12,10 @@ from typing import Any
 import numpy as np
 
 from digitnet import Model, Network, Settings, evaluate, fit, read_dataset
-from digitnet.arrays import Floats
-from digitnet.ink import Ink, binarize
-from digitnet.layers import Dense
-from digitnet.losses import one_hot
-from digitnet.optimizers import OPTIMIZERS
-from digitnet.recognizer import columns
+from digitnet.imaging.normalize import Ink, binarize, columns
+from digitnet.nn.layers import Dense
+from digitnet.nn.optimizers import OPTIMIZERS
+from digitnet.types import Floats, one_hot
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 SIZES = (784, 500, 500, 10)

@@ -12,38 +12,38 @@ Five lines build, train, keep and use one (after ``digitnet fetch``)::
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from digitnet.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from digitnet.datasets import Dataset, read_dataset
+    from digitnet.data.datasets import Dataset, read_dataset
     from digitnet.errors import DigitnetError
-    from digitnet.evaluation import evaluate
-    from digitnet.ink import Ink, binarize, normalize
-    from digitnet.model import Model
-    from digitnet.modelfile import load, save
-    from digitnet.network import Network
-    from digitnet.recognizer import Prediction, Recognizer
-    from digitnet.session import train
-    from digitnet.training import Epoch, Settings, fit
+    from digitnet.imaging.normalize import Ink, binarize, normalize
+    from digitnet.models.model import Model
+    from digitnet.models.model_file import load, save
+    from digitnet.models.recognizer import Prediction, Recognizer
+    from digitnet.nn.network import Network
+    from digitnet.training.evaluation import evaluate
+    from digitnet.training.session import train
+    from digitnet.training.trainer import Epoch, Settings, fit
 
 _HOMES = {
-    "Dataset": "datasets",
+    "Dataset": "data.datasets",
     "DigitnetError": "errors",
-    "Epoch": "training",
-    "Ink": "ink",
-    "Model": "model",
-    "Network": "network",
-    "Prediction": "recognizer",
-    "Recognizer": "recognizer",
-    "Settings": "training",
-    "binarize": "ink",
-    "evaluate": "evaluation",
-    "fit": "training",
-    "load": "modelfile",
-    "normalize": "ink",
-    "read_dataset": "datasets",
-    "save": "modelfile",
-    "train": "session",
+    "Epoch": "training.trainer",
+    "Ink": "imaging.normalize",
+    "Model": "models.model",
+    "Network": "nn.network",
+    "Prediction": "models.recognizer",
+    "Recognizer": "models.recognizer",
+    "Settings": "training.trainer",
+    "binarize": "imaging.normalize",
+    "evaluate": "training.evaluation",
+    "fit": "training.trainer",
+    "load": "models.model_file",
+    "normalize": "imaging.normalize",
+    "read_dataset": "data.datasets",
+    "save": "models.model_file",
+    "train": "training.session",
 }
 
 __all__ = [

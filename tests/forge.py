@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from digitnet import DigitnetError, Model, Network, Recognizer, load, save
-from digitnet.modelfile import BLOCK, MAGIC, START, State, load_checkpoint
+from digitnet.models.model_file import BLOCK, MAGIC, START, State, load_checkpoint
 from tests.conftest import EXAMPLES
 from tests.test_modelfile import as_version_1, sealed
 

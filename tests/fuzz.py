@@ -15,12 +15,12 @@ import optuna  # not instrumented: it is large, and its errors are all one to us
 
 with atheris.instrument_imports(include=["digitnet", "PIL"]):
     from digitnet import DigitnetError, Model, Network, Recognizer, Settings, normalize
-    from digitnet.datasets import IMAGES_MAGIC, read_dataset, read_idx_file
-    from digitnet.modelfile import MAGIC, START, State, load_checkpoint, save
-    from digitnet.paper import LARGEST
-    from digitnet.pictures import open_picture
-    from digitnet.search import Search
-    from digitnet.training import Training
+    from digitnet.data.datasets import IMAGES_MAGIC, read_dataset, read_idx_file
+    from digitnet.imaging.image_files import open_picture
+    from digitnet.imaging.preprocess import LARGEST
+    from digitnet.models.model_file import MAGIC, START, State, load_checkpoint, save
+    from digitnet.training.search import Search
+    from digitnet.training.trainer import Training
 
 from PIL import Image
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from digitnet import Dataset, evaluate, load
-from digitnet.arrays import Bytes
-from digitnet.augment import DISTORTIONS, WORD, Distortions, distort, smoothing, sources, warp, weighted_sum
-from digitnet.ink import Ink, binarize
+from digitnet.data.augment import DISTORTIONS, WORD, Distortions, distort, smoothing, sources, warp, weighted_sum
+from digitnet.imaging.normalize import Ink, binarize
+from digitnet.types import Bytes
 from tests.conftest import ROOT
 
 

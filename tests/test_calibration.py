@@ -5,8 +5,9 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from digitnet import Dataset, Model, Network, Settings, evaluate, fit
-from digitnet.calibration import calibrate
-from digitnet.losses import LOSSES, one_hot
+from digitnet.nn.losses import LOSSES
+from digitnet.training.calibration import calibrate
+from digitnet.types import one_hot
 
 
 @pytest.mark.parametrize("loss", LOSSES)

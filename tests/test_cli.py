@@ -20,7 +20,7 @@ from digitnet import Dataset, Ink, Model, Network, Prediction, load, save
 from digitnet.cli import COMMANDS, cli
 from digitnet.cli.output import Writer, drawing, of_digit, row
 from digitnet.cli.presets import PRESETS
-from digitnet.pictures import save_grey
+from digitnet.imaging.image_files import save_grey
 from tests.conftest import EXAMPLES, ROOT, Run
 from tests.test_datasets import write_idx
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
-from digitnet.components import components
+from digitnet.imaging.components import components
 
 
 @given(mask=arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=30), elements=st.booleans()))

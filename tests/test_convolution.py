@@ -6,8 +6,8 @@ from scipy.ndimage import maximum_filter
 from scipy.signal import correlate2d
 
 from digitnet import DigitnetError, Network
-from digitnet.convolution import Convolution, MaxPool
-from digitnet.unfolding import unfolded
+from digitnet.nn.conv_to_dense import unfolded
+from digitnet.nn.convolution import Convolution, MaxPool
 from tests.test_gradients import numeric, relative_error
 
 SHAPE = (2, 7, 6)

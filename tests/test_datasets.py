@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitnet import Dataset, DigitnetError, normalize, read_dataset
-from digitnet.pictures import open_picture, save_grey
+from digitnet.imaging.image_files import open_picture, save_grey
 from tests.conftest import EXAMPLES
 
 

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from digitnet import Dataset
-from digitnet.arrays import Bytes
-from digitnet.digit import PEN, largest_piece_and_its_neighbours, thicken, without_frame
-from digitnet.paper import otsu
+from digitnet.imaging.cleanup import PEN, largest_piece_and_its_neighbours, thicken, without_frame
+from digitnet.imaging.preprocess import otsu
+from digitnet.types import Bytes
 
 
 def enlarged(digit: Bytes) -> Bytes:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from digitnet import Dataset, Model, Network, evaluate
-from digitnet.evaluation import Evaluation
-from digitnet.losses import one_hot
-from digitnet.recognizer import NO_DIGIT
+from digitnet.models.recognizer import NO_DIGIT
+from digitnet.training.evaluation import Evaluation
+from digitnet.types import one_hot
 
 
 def test_figures() -> None:

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from digitnet import Model, Network, save
-from digitnet.features import drawn
-from digitnet.layers import Dense
+from digitnet.models.weight_plot import drawn
+from digitnet.nn.layers import Dense
 from tests.conftest import EXAMPLES, Run
 
 

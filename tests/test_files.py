@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from digitnet.files import check_writable, creating, replacing
+from digitnet.atomic_files import check_writable, creating, replacing
 
 
 def test_a_block_that_fails_changes_nothing(tmp_path: Path) -> None:
@@ -23,7 +23,7 @@ def test_a_block_that_fails_changes_nothing(tmp_path: Path) -> None:
 def test_leftovers_of_the_dead_are_removed_but_not_of_the_living(tmp_path: Path) -> None:
     path = tmp_path / "x[1].h5"
     code = (
-        "import os, sys, pathlib; from digitnet.files import replacing\n"
+        "import os, sys, pathlib; from digitnet.atomic_files import replacing\n"
         "with replacing(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, path], check=False)
@@ -40,7 +40,7 @@ def test_leftovers_of_the_dead_are_removed_but_not_of_the_living(tmp_path: Path)
 def test_many_processes_write_one_file(tmp_path: Path) -> None:
     """None takes another's temporary file for a leftover, whatever its host is called."""
     code = (
-        "import sys, pathlib; from digitnet.files import replacing\n"
+        "import sys, pathlib; from digitnet.atomic_files import replacing\n"
         "for _ in range(40):\n"
         "    with replacing(pathlib.Path(sys.argv[1])) as file: file.write(b'x' * 1000)"
     )

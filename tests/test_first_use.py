@@ -17,8 +17,8 @@ from PIL import Image, TiffImagePlugin
 
 from digitnet import Dataset, DigitnetError, Model, Network, Recognizer, load, read_dataset, save
 from digitnet.cli import COMMANDS, cli
-from digitnet.pictures import list_folder
-from digitnet.recognizer import SEVERAL
+from digitnet.imaging.image_files import list_folder
+from digitnet.models.recognizer import SEVERAL
 from tests.conftest import EXAMPLES, ROOT, Run
 from tests.damage import sound_pictures
 from tests.test_datasets import write_idx

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from digitnet import Network
-from digitnet.activations import ACTIVATIONS
-from digitnet.arrays import Floats
-from digitnet.layers import Dense
-from digitnet.losses import LOSSES
+from digitnet.nn.activations import ACTIVATIONS
+from digitnet.nn.layers import Dense
+from digitnet.nn.losses import LOSSES
+from digitnet.types import Floats
 
 STEP = 1e-5
 

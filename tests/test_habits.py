@@ -3,7 +3,7 @@
 import numpy as np
 
 from digitnet import Dataset
-from digitnet.habits import with_habits
+from digitnet.data.style_variants import with_habits
 
 
 def test_only_ones_sevens_and_nines_change(digits: Dataset) -> None:

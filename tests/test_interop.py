@@ -61,7 +61,7 @@ def onnx_answers(path: Path, x: np.ndarray) -> np.ndarray:
 
 
 def test_onnx_runtime_gives_the_same_outputs(tmp_path: Path, network: Network) -> None:
-    from digitnet.onnxfile import export
+    from digitnet.models.onnx_export import export
 
     path = tmp_path / "model.onnx"
     export(Model(network), path)
@@ -85,7 +85,7 @@ def test_export_agrees_on_the_test_digits(run: Run, mnist: Path, tmp_path: Path)
 def test_onnx_says_how_grey_becomes_ink(tmp_path: Path) -> None:
     import onnx
 
-    from digitnet.onnxfile import export
+    from digitnet.models.onnx_export import export
 
     export(Model(Network((256, 10)), Ink(16, 99)), tmp_path / "model.onnx")
     facts = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}

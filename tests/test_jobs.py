@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitnet import Dataset
-from digitnet.jobs import in_jobs
-from digitnet.pictures import save_grey
+from digitnet.imaging.image_files import save_grey
+from digitnet.parallel import in_jobs
 from tests.conftest import EXAMPLES, Run
 
 SEVEN = EXAMPLES / "7.png"

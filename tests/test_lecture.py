@@ -3,8 +3,8 @@
 import numpy as np
 
 from digitnet import Network
-from digitnet.activations import sigmoid
-from digitnet.arrays import Floats
+from digitnet.nn.activations import sigmoid
+from digitnet.types import Floats
 
 W1, B1 = [[1, -2], [-1, 1]], [1, 0]
 W2, B2 = [[2, -1], [-2, -1]], [0, 0]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from digitnet import DigitnetError
-from digitnet.libsvm import read_libsvm
+from digitnet.data.libsvm import read_libsvm
 from tests.test_robust_files import many
 
 LINES = {

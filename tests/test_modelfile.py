@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from digitnet import DigitnetError, Model, Network, load, modelfile, save
-from digitnet.ink import Ink
-from digitnet.modelfile import BLOCK, MAGIC, START, State, load_checkpoint
+from digitnet.imaging.normalize import Ink
+from digitnet.models.model_file import BLOCK, MAGIC, START, State, load_checkpoint
 
 Facts = dict[str, Any]
 
@@ -349,7 +349,7 @@ def test_whatever_hdf5_does_is_a_line(
 ) -> None:
     """A process stands in that does what the library has done."""
     model_path.write_bytes(as_version_1(model_path.read_bytes()))
-    limit = "from digitnet.modelfile import _limit_this_process; _limit_this_process(2**31); "
+    limit = "from digitnet.models.model_file import _limit_this_process; _limit_this_process(2**31); "
     monkeypatch.setattr(modelfile, "running", lambda code: [sys.executable, "-c", limit + work])
     monkeypatch.setattr(modelfile, "CONVERT_SECONDS", 1)
     with pytest.raises(DigitnetError, match=rf"small\.h5: not a sound digitnet model \(.*{problem}|{problem}") as error:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from digitnet import Network
-from digitnet.layers import Dense
+from digitnet.nn.layers import Dense
 
 
 def test_layers_share_the_flat_parameters() -> None:

@@ -3,9 +3,8 @@
 import numpy as np
 
 from digitnet import Dataset, Model, Network, Settings, evaluate, fit
-from digitnet.ink import binarize
-from digitnet.nonsense import nonsense
-from digitnet.recognizer import columns
+from digitnet.data.negatives import nonsense
+from digitnet.imaging.normalize import binarize, columns
 
 
 def test_pictures_are_normalized_and_differ() -> None:

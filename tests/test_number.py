@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from digitnet import Dataset, Recognizer, load
-from digitnet.arrays import Bytes
-from digitnet.number import Found, find_digits
+from digitnet.imaging.segmentation import Found, find_digits
+from digitnet.types import Bytes
 from tests.conftest import ROOT, Run
 
 SIZE = 84

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from digitnet import optimizers
-from digitnet.arrays import Floats
-from digitnet.optimizers import OPTIMIZERS
+from digitnet.nn.optimizers import OPTIMIZERS
+from digitnet.types import Floats
 
 GRADIENTS = [0.5, -1.25, 3.0, 0.0, 1e-3]
 ETA = 0.07

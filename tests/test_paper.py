@@ -9,9 +9,8 @@ from PIL import Image
 from scipy import ndimage
 
 from digitnet import Dataset
-from digitnet.arrays import Bytes, apart
-from digitnet.ink import normalize
-from digitnet.paper import (
+from digitnet.imaging.normalize import normalize
+from digitnet.imaging.preprocess import (
     LARGEST,
     even_light,
     grey_levels,
@@ -23,6 +22,8 @@ from digitnet.paper import (
     stretch,
     without_grain,
 )
+from digitnet.imaging.stacks import unstack
+from digitnet.types import Bytes
 
 STACKS = arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 3)))
 
@@ -133,6 +134,6 @@ def test_scaled_is_pillows_resize(levels: Bytes, longer: int, method: Image.Resa
     ours = scaled(levels, longer, method)
     height, width = ours.shape[:2]
     assert max(height, width) == longer
-    for picture, own in zip(apart(levels), apart(ours), strict=True):
+    for picture, own in zip(unstack(levels), unstack(ours), strict=True):
         theirs = Image.fromarray(picture).resize((width, height), method)
         np.testing.assert_allclose(own.astype(int), np.asarray(theirs, int), atol=2)  # Pillow's weights have 22 bits

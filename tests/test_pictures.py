@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from digitnet import DigitnetError
-from digitnet.pictures import list_folder, open_picture, save_grey
+from digitnet.imaging.image_files import list_folder, open_picture, save_grey
 from tests.conftest import EXAMPLES
 
 
@@ -47,7 +47,7 @@ def test_heic_needs_the_extra_and_works_with_it(tmp_path: Path) -> None:
         import sys
         from pathlib import Path
         from digitnet import DigitnetError
-        from digitnet.pictures import list_folder, open_picture
+        from digitnet.imaging.image_files import list_folder, open_picture
         path, hide = Path(sys.argv[1]), sys.argv[2] == "hide"
         if hide:
             sys.modules["pillow_heif"] = None

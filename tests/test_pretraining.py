@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from digitnet import Dataset, DigitnetError, Model, Network, Settings, fit
-from digitnet.arrays import Floats
-from digitnet.pretraining import EPOCHS, BoltzmannMachine, pretrain
+from digitnet.training.rbm import EPOCHS, BoltzmannMachine, pretrain
+from digitnet.types import Floats
 from tests.test_gradients import numeric, relative_error
 
 VISIBLE, HIDDEN = 4, 3

@@ -30,8 +30,8 @@ from digitnet import (
     save,
     train,
 )
-from digitnet.calibration import calibrate
-from digitnet.training import Training
+from digitnet.training.calibration import calibrate
+from digitnet.training.trainer import Training
 from tests.conftest import Run
 from tests.test_datasets import write_idx
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from digitnet import Dataset, Model
-from digitnet.pictures import save_grey
+from digitnet.imaging.image_files import save_grey
 from tests.conftest import EXAMPLES, Run, obey_permissions
 from tests.damage import sound_pictures
 from tests.test_datasets import write_idx

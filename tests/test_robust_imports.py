@@ -14,7 +14,7 @@ from tests.test_datasets import write_idx
 PLANTED = "open('ran', 'a').write(__name__ + chr(10)); raise ImportError('planted')\n"
 SPAWNED = """if True:
     import sys
-    from digitnet.jobs import in_jobs
+    from digitnet.parallel import in_jobs
     def work(items):
         return items, []
     if __name__ == "__main__":

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digitnet.paper import ORIENTATION, grey_levels, grey_of_large, reduce
-from digitnet.pictures import _file
+from digitnet.imaging.image_files import _file
+from digitnet.imaging.preprocess import ORIENTATION, grey_levels, grey_of_large, reduce
 from tests.conftest import EXAMPLES, Run
 
 SIDE = 10_000

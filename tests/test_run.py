@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from digitnet import Dataset, Model, Network, Settings, fit, load
-from digitnet.training import DivergedError, Training
+from digitnet.training.trainer import DivergedError, Training
 from tests.conftest import Run
 from tests.test_datasets import write_idx
 

@@ -20,8 +20,8 @@ from PIL import Image
 
 from digitnet import Dataset, DigitnetError, Settings
 from digitnet.cli import search as command
-from digitnet.search import BEST, SAMPLERS, Search, Trial, front
-from digitnet.workers import Candidate
+from digitnet.training.search import BEST, SAMPLERS, Search, Trial, front
+from digitnet.training.search_workers import Candidate
 from tests.conftest import Run
 from tests.test_datasets import write_idx
 
@@ -130,7 +130,7 @@ def test_ctrl_c_says_how_to_go_on(data: Path, clean_environment: None, tmp_path:
 def its_workers(process: int) -> list[int]:
     """Numbers of the processes that train for another."""
     every = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [int(child) for child in every if b"digitnet.workers" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [int(child) for child in every if b"search_workers" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def test_ctrl_c_at_the_start_is_no_traceback(data: Path, clean_environment: None, tmp_path: Path) -> None:

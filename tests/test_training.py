@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digitnet import Dataset, DigitnetError, Epoch, Ink, Model, Network, Settings, evaluate, fit, read_dataset
-from digitnet.activations import ACTIVATIONS
-from digitnet.losses import LOSSES
-from digitnet.optimizers import OPTIMIZERS
-from digitnet.training import Training, schedule
+from digitnet.nn.activations import ACTIVATIONS
+from digitnet.nn.losses import LOSSES
+from digitnet.nn.optimizers import OPTIMIZERS
+from digitnet.training.trainer import Training, schedule
 
 
 def trained(

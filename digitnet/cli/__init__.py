@@ -10,9 +10,9 @@ from typing import NoReturn
 
 import click
 
-from digitnet import __version__
 from digitnet.cli.messages import say
 from digitnet.errors import DigitnetError
+from digitnet.version import __version__
 
 COMMANDS = {
     "fetch": "Put MNIST's four files into a folder.",

@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from digitnet.cli.messages import say, visible
 from digitnet.cli.options import DATA, plural
-from digitnet.datasets import Dataset, Part, has_idx, read_dataset
-from digitnet.fetch import MIRRORS, fetch
+from digitnet.data.datasets import Dataset, Part, has_idx, read_dataset
+from digitnet.data.download import MIRRORS, fetch
 
 
 def read_data(path: Path, part: Part) -> Dataset:
@@ -48,7 +48,7 @@ def _is_empty(folder: Path) -> bool:
 def fetch_with_bars(
     folder: Path, mirrors: tuple[str, ...] = MIRRORS, copy_from: Path | None = None
 ) -> Iterator[tuple[str, str]]:
-    """``digitnet.fetch.fetch`` with a bar for each download and a line for each dead source, on stderr."""
+    """``digitnet.data.download.fetch`` with a bar for each download and a line for each dead source, on stderr."""
     bar: tqdm[NoReturn] = tqdm(disable=True)
     shown = ""
 

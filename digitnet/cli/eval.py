@@ -7,17 +7,17 @@ from pathlib import Path
 import click
 import numpy as np
 
+from digitnet.atomic_files import check_output, check_writable, creating, is_stdout, writing
 from digitnet.cli.data import read_data
 from digitnet.cli.messages import say
 from digitnet.cli.options import MODEL, OutputPath, check_distinct, data_option, load_model, model_option
 from digitnet.cli.output import HASH
-from digitnet.datasets import Dataset
-from digitnet.evaluation import BINS, Evaluation, evaluate
-from digitnet.features import drawn
-from digitnet.files import check_output, check_writable, creating, is_stdout, writing
-from digitnet.losses import CLASSES
-from digitnet.pictures import save_grey
-from digitnet.recognizer import NO_DIGIT
+from digitnet.data.datasets import Dataset
+from digitnet.imaging.image_files import save_grey
+from digitnet.models.recognizer import NO_DIGIT
+from digitnet.models.weight_plot import drawn
+from digitnet.training.evaluation import BINS, Evaluation, evaluate
+from digitnet.types import CLASSES
 
 BOUNDS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 """Confidences below which one might not want an answer."""

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
+from digitnet.atomic_files import is_stdout
 from digitnet.cli.messages import say
 from digitnet.cli.options import OutputPath, check_distinct, load_model
 from digitnet.errors import DigitnetError
-from digitnet.files import is_stdout
 
 
 @click.command("export", no_args_is_help=True, short_help="Write a model as ONNX.")
@@ -20,7 +20,7 @@ def command(model: Path, output: Path) -> None:
     """
     check_distinct({"ONNX": output, "MODEL": model})
     try:
-        from digitnet.onnxfile import export
+        from digitnet.models.onnx_export import export
     except ModuleNotFoundError as error:
         if error.name != "onnx":
             raise

@@ -7,7 +7,7 @@ import click
 from digitnet.cli.data import fetch_with_bars
 from digitnet.cli.messages import say
 from digitnet.cli.options import DATA, OutputPath
-from digitnet.fetch import MIRRORS, without_password
+from digitnet.data.download import MIRRORS, without_password
 
 
 @click.command("fetch", short_help="Put MNIST's four files into a folder.")

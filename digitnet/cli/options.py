@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from digitnet.atomic_files import STDOUT, is_stream
 from digitnet.cli.messages import say
-from digitnet.files import STDOUT, is_stream
-from digitnet.model import Model
-from digitnet.modelfile import is_shipped, load, load_shipped
+from digitnet.models.model import Model
+from digitnet.models.model_file import is_shipped, load, load_shipped
 
 DATA = Path("data")
 MODEL = Path("models") / "digitnet.h5"

@@ -9,10 +9,10 @@ from io import StringIO
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from digitnet.cli.messages import visible
-from digitnet.recognizer import Prediction
+from digitnet.models.recognizer import Prediction
 
 if TYPE_CHECKING:
-    from digitnet.number import Found
+    from digitnet.imaging.segmentation import Found
 
 UNKNOWN = "?"
 
@@ -82,7 +82,7 @@ def of_digit(path: str, prediction: Prediction) -> Entry:
 
 def of_number(path: str, lines: list[list[tuple[Found, Prediction]]]) -> Entry:
     """The entry of a picture of several: a line each, as sure as its least sure digit."""
-    from digitnet.number import text_of
+    from digitnet.imaging.segmentation import text_of
 
     cells = [
         (

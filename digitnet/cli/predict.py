@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from digitnet.atomic_files import check_writable
+from digitnet.cli.batch import Reader, Source
+from digitnet.cli.inputs import STDIN, in_order
 from digitnet.cli.messages import say
-from digitnet.cli.names import STDIN, in_order
 from digitnet.cli.options import Number, OutputPath, load_model, model_option, plural
 from digitnet.cli.output import FORMATS, Writer
-from digitnet.cli.reading import Reader, Source
 from digitnet.errors import DigitnetError
-from digitnet.files import check_writable
-from digitnet.jobs import in_jobs
-from digitnet.paper import Polarity
-from digitnet.recognizer import Recognizer
+from digitnet.imaging.preprocess import Polarity
+from digitnet.models.recognizer import Recognizer
+from digitnet.parallel import in_jobs
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -14,16 +14,16 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+from digitnet.atomic_files import is_stream, naming, open_stream, replacing, set_aside
 from digitnet.cli.messages import say
 from digitnet.cli.options import plural
-from digitnet.datasets import Dataset
+from digitnet.data.datasets import Dataset
 from digitnet.errors import DigitnetError
-from digitnet.files import is_stream, naming, open_stream, replacing, set_aside
-from digitnet.model import Model
-from digitnet.modelfile import State, load, load_checkpoint, save
-from digitnet.pretraining import EPOCHS, hidden_layers, pretrain
-from digitnet.session import entry, finish
-from digitnet.training import DivergedError, Epoch, Training
+from digitnet.models.model import Model
+from digitnet.models.model_file import State, load, load_checkpoint, save
+from digitnet.training.rbm import EPOCHS, hidden_layers, pretrain
+from digitnet.training.session import entry, finish
+from digitnet.training.trainer import DivergedError, Epoch, Training
 
 HEADER = "    epoch      loss  accuracy"
 """Over a line for each epoch; of the validation digits."""

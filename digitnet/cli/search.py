@@ -11,7 +11,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from digitnet.chart import save_chart
+from digitnet.atomic_files import check_output, check_writable, is_stdout
 from digitnet.cli import train
 from digitnet.cli.data import read_data
 from digitnet.cli.messages import say
@@ -26,10 +26,10 @@ from digitnet.cli.options import (
     validation_option,
 )
 from digitnet.errors import DigitnetError
-from digitnet.files import check_output, check_writable, is_stdout
+from digitnet.training.chart import save_chart
 
 if TYPE_CHECKING:
-    from digitnet.search import Trial
+    from digitnet.training.search import Trial
 
 TRIALS = 20
 AXES = ("weights", "validation digits misread, %")
@@ -81,7 +81,7 @@ def command(
     in both.
     """
     try:
-        from digitnet.search import Search
+        from digitnet.training.search import Search
     except ModuleNotFoundError as error:
         if error.name != "optuna":
             raise

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from digitnet.activations import ACTIVATIONS
+from digitnet.atomic_files import check_output, check_writable, is_stdout, is_stream, locked, set_aside
 from digitnet.cli.data import mnist_beside, read_data
 from digitnet.cli.messages import say
 from digitnet.cli.options import (
@@ -24,19 +24,20 @@ from digitnet.cli.options import (
 )
 from digitnet.cli.presets import PRESETS, spelled_out, use_preset
 from digitnet.cli.run import Run, checkpoint_of
-from digitnet.datasets import mix
+from digitnet.data.datasets import mix
 from digitnet.errors import DigitnetError
-from digitnet.files import check_output, check_writable, is_stdout, is_stream, locked, set_aside
-from digitnet.ink import Ink
-from digitnet.losses import CLASSES, LOSSES
-from digitnet.model import Model
-from digitnet.modelfile import load, load_shipped
-from digitnet.network import Network
-from digitnet.optimizers import OPTIMIZERS
-from digitnet.pretraining import hidden_layers
-from digitnet.session import generators, record
-from digitnet.structure import build
-from digitnet.training import Settings, Training
+from digitnet.imaging.normalize import Ink
+from digitnet.models.model import Model
+from digitnet.models.model_file import load, load_shipped
+from digitnet.nn.activations import ACTIVATIONS
+from digitnet.nn.architecture import build
+from digitnet.nn.losses import LOSSES
+from digitnet.nn.network import Network
+from digitnet.nn.optimizers import OPTIMIZERS
+from digitnet.training.rbm import hidden_layers
+from digitnet.training.session import generators, record
+from digitnet.training.trainer import Settings, Training
+from digitnet.types import CLASSES
 
 REMEMBERED = 12_000
 """Digits of MNIST that are mixed into other data, where a saved network goes on with them."""

@@ -1,0 +1,1 @@
+"""From any picture to ink. No network."""

@@ -1,0 +1,1 @@
+"""Long work: training, measuring, calibrating, searching."""

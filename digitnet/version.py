@@ -1,0 +1,3 @@
+"""Which digitnet this is."""
+
+__version__ = "0.1.0"
