@@ -19,16 +19,16 @@ from digitnet.imaging.image_files import list_folder, open_picture
 from digitnet.imaging.normalize import normalize
 from digitnet.imaging.preprocess import grey_levels
 from digitnet.imaging.stacks import unstack
-from digitnet.types import Bytes
+from digitnet.types import UInt8Array
 
 ROOT = Path(__file__).resolve().parent.parent
 PRETRAINED = ROOT / "models" / "pretrained.h5"
 WHOLE = "the whole chain"
 OFF: dict[str, Callable[..., object]] = {
-    "without_grain": lambda grey: grey,
-    "even_light": lambda grey, reach: np.uint8(np.median(grey)) - np.minimum(grey, np.uint8(np.median(grey))),
+    "denoise": lambda grey: grey,
+    "subtract_background": lambda grey, reach: np.uint8(np.median(grey)) - np.minimum(grey, np.uint8(np.median(grey))),
     "without_frame": lambda strength, threshold: strength,
-    "largest_piece_and_its_neighbours": lambda strength, threshold: (strength, np.zeros(strength.shape[2], bool)),
+    "keep_main_component": lambda strength, threshold: (strength, np.zeros(strength.shape[2], bool)),
     "stretch": lambda strength, threshold: np.where(strength > threshold, 255, 0).astype(np.uint8),
     "thicken": unstack,
     "centre": lambda box: [
@@ -37,7 +37,7 @@ OFF: dict[str, Callable[..., object]] = {
 }
 
 
-def shrink(picture: Image.Image) -> Bytes:
+def shrink(picture: Image.Image) -> UInt8Array:
     grey = np.asarray(grey_levels(picture).resize((28, 28), Image.Resampling.BOX))
     return 255 - grey if grey.mean() > 127 else grey
 
@@ -51,11 +51,11 @@ def main() -> None:
     cells = [form_cell(digit, beside, rng) for digit, beside in zip(digits.images, digits.images[::-1], strict=True)]
     small = [Image.fromarray(digit).resize((12, 12), Image.Resampling.BOX) for digit in digits.images]
 
-    def share(made: list[Image.Image], chain: Callable[[Image.Image], Bytes]) -> float:
+    def share(made: list[Image.Image], chain: Callable[[Image.Image], UInt8Array]) -> float:
         read = recognizer.predict([chain(picture) for picture in made])
         return float(np.mean([one.digit == label for one, label in zip(read, digits.labels, strict=True)]))
 
-    def report(name: str, chain: Callable[[Image.Image], Bytes]) -> None:
+    def report(name: str, chain: Callable[[Image.Image], UInt8Array]) -> None:
         read = recognizer.predict([chain(picture) for picture in pictures])
         wrong = [(path, one.digit) for (digit, path), one in zip(files, read, strict=True) if one.digit != digit]
         figures = (name, f"{1 - len(wrong) / len(files):.2%}", str(len(wrong)))

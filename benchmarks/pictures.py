@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageFilter
 
-from digitnet.types import Bytes, Floats
+from digitnet.types import Floats, UInt8Array
 
 
-def on_paper(digit: Bytes, rng: np.random.Generator) -> Image.Image:
+def on_paper(digit: UInt8Array, rng: np.random.Generator) -> Image.Image:
     """A digit of MNIST, 2 to 10 times as large and turned up to 8 degrees, somewhere on a sheet.
 
     The paper has grain and light that falls off, half of all sheets a few specks of dirt, a fifth an edge of what
@@ -34,7 +34,7 @@ def on_paper(digit: Bytes, rng: np.random.Generator) -> Image.Image:
     return _picture(paper if rng.random() < 0.5 else 255 - paper)
 
 
-def form_cell(digit: Bytes, neighbour: Bytes, rng: np.random.Generator) -> Image.Image:
+def form_cell(digit: UInt8Array, neighbour: UInt8Array, rng: np.random.Generator) -> Image.Image:
     """A digit of MNIST as it is cut out of a scanned form: 40 to 140 pixels, turned up to 6 degrees.
 
     Half of all show one to four lines of a printed box around it, which the digit may touch; a quarter show a part of
@@ -44,7 +44,7 @@ def form_cell(digit: Bytes, neighbour: Bytes, rng: np.random.Generator) -> Image
     height, width = (int(side * share) for share in rng.uniform(0.95, 1.3, 2))
     cover = np.zeros((height, width))
 
-    def write(one: Bytes, top: int, left: int) -> None:
+    def write(one: UInt8Array, top: int, left: int) -> None:
         ink = Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC)
         ink = ink.rotate(rng.uniform(-6, 6), Image.Resampling.BICUBIC)
         sheet = Image.new("L", (width, height))

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from digitnet import Model, Network, Settings, evaluate, fit, read_dataset
-from digitnet.imaging.normalize import Ink, binarize, columns
+from digitnet import Model, Network, TrainingSettings, evaluate, fit, read_dataset
+from digitnet.imaging.normalize import Binarization, binarize, columns
 from digitnet.nn.layers import Dense
 from digitnet.nn.optimizers import OPTIMIZERS
 from digitnet.types import Floats, one_hot
@@ -36,7 +36,7 @@ def ours(
 ) -> dict[str, float]:
     """The second of two epochs, as ``digitnet train`` does them, but for distortions, which the peers do not do."""
     data = read_dataset(DATA, "train")[:count]
-    settings = Settings(epochs=2, optimizer=optimizer, batch_size=BATCH, distortions=distortions)
+    settings = TrainingSettings(epochs=2, optimizer=optimizer, batch_size=BATCH, distortions=distortions)
     epochs = fit(Model(Network(structure)), data, None, settings)
     next(epochs)
     return {"epoch": seconds(lambda: next(epochs))}
@@ -126,7 +126,7 @@ def stepper(
     rng = np.random.default_rng(0)
     digits = read_dataset(DATA, "train")[rng.permutation(60_000)[: 20 * batch]]
     order = rng.permutation(20 * batch)
-    network, ink = Network(sizes), Ink()
+    network, ink = Network(sizes), Binarization()
     rule, gradient = OPTIMIZERS[optimizer](network.parameters), np.empty_like(network.parameters)
     turn = 0
 

@@ -2,9 +2,9 @@
 
 Five lines build, train, keep and use one (after ``digitnet fetch``)::
 
-    from digitnet import Model, Network, Recognizer, Settings, load, read_dataset, save, train
+    from digitnet import Model, Network, Recognizer, TrainingSettings, load, read_dataset, save, train
     model = Model(Network((784, 100, 10)))
-    history = train(model, read_dataset("data", "train"), settings=Settings(epochs=5))
+    history = train(model, read_dataset("data", "train"), settings=TrainingSettings(epochs=5))
     save(model, "mine.h5")
     print(Recognizer(load("mine.h5")).read("my_digit.png").digit)
 """
@@ -17,25 +17,25 @@ from digitnet.version import __version__ as __version__
 if TYPE_CHECKING:
     from digitnet.data.datasets import Dataset, read_dataset
     from digitnet.errors import DigitnetError
-    from digitnet.imaging.normalize import Ink, binarize, normalize
+    from digitnet.imaging.normalize import Binarization, binarize, normalize
     from digitnet.models.model import Model
     from digitnet.models.model_file import load, save
     from digitnet.models.recognizer import Prediction, Recognizer
     from digitnet.nn.network import Network
     from digitnet.training.evaluation import evaluate
     from digitnet.training.session import train
-    from digitnet.training.trainer import Epoch, Settings, fit
+    from digitnet.training.trainer import EpochResult, TrainingSettings, fit
 
 _HOMES = {
     "Dataset": "data.datasets",
     "DigitnetError": "errors",
-    "Epoch": "training.trainer",
-    "Ink": "imaging.normalize",
+    "EpochResult": "training.trainer",
+    "Binarization": "imaging.normalize",
     "Model": "models.model",
     "Network": "nn.network",
     "Prediction": "models.recognizer",
     "Recognizer": "models.recognizer",
-    "Settings": "training.trainer",
+    "TrainingSettings": "training.trainer",
     "binarize": "imaging.normalize",
     "evaluate": "training.evaluation",
     "fit": "training.trainer",
@@ -47,15 +47,15 @@ _HOMES = {
 }
 
 __all__ = [
+    "Binarization",
     "Dataset",
     "DigitnetError",
-    "Epoch",
-    "Ink",
+    "EpochResult",
     "Model",
     "Network",
     "Prediction",
     "Recognizer",
-    "Settings",
+    "TrainingSettings",
     "binarize",
     "evaluate",
     "fit",

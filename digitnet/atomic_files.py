@@ -23,7 +23,7 @@ STDOUT = Path("-")
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``path`` that takes its place, and its mode, when the block ends well.
 
     If the block raises, ``path`` is as it was and the temporary file is gone. Folders on the way are made.
@@ -37,7 +37,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise DigitnetError(f"{path}: not an ordinary file, so it is not overwritten; name another one")
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path.parent)
-    with naming(named):
+    with with_filename(named):
         file = _temporary(path.parent)
         with file, removed_on_error(Path(file.name)):
             yield file
@@ -57,7 +57,7 @@ def creating(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: it cannot be written; it names ``path``.
     """
-    with naming(path):
+    with with_filename(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink(missing_ok=True)
         with open(path, "xb") as file, removed_on_error(path):
@@ -78,16 +78,16 @@ def removed_on_error(path: Path) -> Iterator[None]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[BinaryIO | BufferedWriter]:
-    """Open an output: a file is replaced whole (:func:`replacing`), a stream (:func:`is_stream`) is written.
+    """Open an output: a file is replaced whole (:func:`atomic_write`), a stream (:func:`is_stream`) is written.
 
     Raises:
-        DigitnetError, OSError: as :func:`replacing`.
+        DigitnetError, OSError: as :func:`atomic_write`.
     """
     if not is_stream(path):
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             yield file
         return
-    with naming(path), BufferedWriter(open_stream(path)) as stream:
+    with with_filename(path), BufferedWriter(open_stream(path)) as stream:
         yield stream
 
 
@@ -134,7 +134,7 @@ def _open_as(descriptor: int) -> int:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def with_filename(path: Path) -> Iterator[None]:
     """Let an OSError in the block name this file; that of a full disk names none."""
     try:
         yield
@@ -171,7 +171,7 @@ def _is_at(file: IO[bytes], path: Path) -> bool:
         return False
 
 
-def exclusive(path: Path) -> BinaryIO:
+def open_locked(path: Path) -> BinaryIO:
     """Open a file to read and append to, new or not, that no other process opens this way until it is closed.
 
     The system lets go of it when the process ends, however that happens. Folders on the way are made.
@@ -204,7 +204,7 @@ def locked(path: Path) -> Iterator[None]:
         lock.unlink()
     while True:
         try:
-            file = exclusive(lock)
+            file = open_locked(lock)
         except DigitnetError:
             raise DigitnetError(f"{path}: another training writes it; wait for its end, or name another file") from None
         with file:
@@ -232,13 +232,13 @@ def set_aside(path: Path) -> Path:
 
 
 def check_writable(path: Path) -> None:
-    """Find out before long work whether :func:`replacing` could write ``path``; changes nothing.
+    """Find out before long work whether :func:`atomic_write` could write ``path``; changes nothing.
 
     Raises:
-        DigitnetError: see :func:`replacing`.
+        DigitnetError: see :func:`atomic_write`.
         OSError: the folder cannot be written.
     """
-    with suppress(_OnlyCheckingError), replacing(path):
+    with suppress(_OnlyCheckingError), atomic_write(path):
         raise _OnlyCheckingError
 
 

@@ -25,7 +25,7 @@ Work: TypeAlias = Callable[[list[Item]], tuple[list[Result], list[Item]]]
 """Gives the results of the first items, at least one, and the items that there was no time for."""
 
 
-def in_jobs(work: Work[Item, Result], items: Iterator[Item | None], jobs: int | None) -> Generator[list[Result]]:
+def parallel_map(work: Work[Item, Result], items: Iterator[Item | None], jobs: int | None) -> Generator[list[Result]]:
     """Results of all items in their order, as they are known.
 
     Args:

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.floating[Any]]
 """Real numbers, float32 in use and float64 where gradients are checked."""
 
-Bytes: TypeAlias = NDArray[np.uint8]
+UInt8Array: TypeAlias = NDArray[np.uint8]
 """Grey levels 0 to 255, ink 0 or 1, or labels 0 to 9."""
 
-Words: TypeAlias = NDArray[np.uint64]
+UInt64Array: TypeAlias = NDArray[np.uint64]
 """Eight bytes each."""
 
 CLASSES = 10

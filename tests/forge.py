@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from digitnet import DigitnetError, Model, Network, Recognizer, load, save
-from digitnet.models.model_file import BLOCK, MAGIC, START, State, load_checkpoint
+from digitnet.models.model_file import BLOCK, MAGIC, START, CheckpointState, load_checkpoint
 from tests.conftest import EXAMPLES
 from tests.test_modelfile import as_version_1, sealed
 
@@ -26,7 +26,9 @@ def sound(version: int) -> bytes:
     """A checkpoint so small that most of it is not weights."""
     history = [{"number": float(i), "loss": 0.5, "validation_accuracy": 0.9} for i in range(1, 4)]
     model = Model(Network(("4x4", "2x2x2", 10)), record={"seed": 5, "learning_rate": None}, history=history)
-    state = State({"m": np.zeros(204, np.float32), "t": np.ones(1, np.int64)}, {"done": 3, "rng": {"state": 2**100}})
+    state = CheckpointState(
+        {"m": np.zeros(204, np.float32), "t": np.ones(1, np.int64)}, {"done": 3, "rng": {"state": 2**100}}
+    )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sound.h5"
         save(model, path, state)

@@ -14,13 +14,13 @@ import numpy as np
 import optuna  # not instrumented: it is large, and its errors are all one to us
 
 with atheris.instrument_imports(include=["digitnet", "PIL"]):
-    from digitnet import DigitnetError, Model, Network, Recognizer, Settings, normalize
+    from digitnet import DigitnetError, Model, Network, Recognizer, TrainingSettings, normalize
     from digitnet.data.datasets import IMAGES_MAGIC, read_dataset, read_idx_file
     from digitnet.imaging.image_files import open_picture
     from digitnet.imaging.preprocess import LARGEST
-    from digitnet.models.model_file import MAGIC, START, State, load_checkpoint, save
+    from digitnet.models.model_file import MAGIC, START, CheckpointState, load_checkpoint, save
     from digitnet.training.search import Search
-    from digitnet.training.trainer import Training
+    from digitnet.training.trainer import Trainer
 
 from PIL import Image
 
@@ -32,9 +32,9 @@ READER = Recognizer()
 optuna.logging.set_verbosity(optuna.logging.CRITICAL)
 
 
-def small_training() -> Training:
+def small_training() -> Trainer:
     """What a checkpoint could go on with."""
-    return Training(Model(Network((4, 10))), Settings(epochs=3), np.random.default_rng(1))
+    return Trainer(Model(Network((4, 10))), TrainingSettings(epochs=3), np.random.default_rng(1))
 
 
 def resume(file: Path) -> None:
@@ -88,7 +88,7 @@ def sow(folder: Path) -> None:
         file = Path(scratch) / "file"
         training = small_training()
         arrays, facts = training.state()
-        save(training.model, file, State(arrays, facts))
+        save(training.model, file, CheckpointState(arrays, facts))
         (folder / "sound-checkpoint").write_bytes(b"k" + file.read_bytes()[START:])
         file.unlink()
         go_on(file)

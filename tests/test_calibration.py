@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from digitnet import Dataset, Model, Network, Settings, evaluate, fit
+from digitnet import Dataset, Model, Network, TrainingSettings, evaluate, fit
 from digitnet.nn.losses import LOSSES
 from digitnet.training.calibration import calibrate
 from digitnet.types import one_hot
@@ -14,8 +14,8 @@ from digitnet.types import one_hot
 @pytest.mark.parametrize("factor", [0.2, 6.0])
 def test_finds_the_temperature_that_scipy_finds(digits: Dataset, loss: str, factor: float) -> None:
     model = Model(Network((784, 40, 10), loss=loss))
-    list(fit(model, digits[:1000], None, Settings(epochs=10, batch_size=50, distortions="none")))
-    model.network.stretches(model.network.parameters)[-1] *= factor
+    list(fit(model, digits[:1000], None, TrainingSettings(epochs=10, batch_size=50, distortions="none")))
+    model.network.split_by_layer(model.network.parameters)[-1] *= factor
     x = (digits.images[1000:] > 127).reshape(1000, 784).T.astype(np.float32)
     z, target, before = model.network.forward(x), one_hot(digits.labels[1000:]), evaluate(model, digits[1000:])
     best = minimize_scalar(lambda t: model.network.loss.value(z / t, target).sum(), bounds=(0.1, 10), method="bounded")

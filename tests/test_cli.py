@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import digitnet
-from digitnet import Dataset, Ink, Model, Network, Prediction, load, save
+from digitnet import Binarization, Dataset, Model, Network, Prediction, load, save
 from digitnet.cli import COMMANDS, cli
 from digitnet.cli.output import Writer, drawing, of_digit, row
 from digitnet.cli.presets import PRESETS
@@ -136,7 +136,7 @@ def test_settings_reach_the_model(run: Run, data: Path, tmp_path: Path) -> None:
     result = run("train", *options.split(), *rare.split(), "--data", data)
     assert "validation accuracy" not in result.stdout
     model = load(tmp_path / "models" / "digitnet.h5")
-    assert (model.ink, model.network.activation, model.network.loss_name) == (Ink(16, 60), "tanh", "square")
+    assert (model.ink, model.network.activation, model.network.loss_name) == (Binarization(16, 60), "tanh", "square")
     expected = {
         "seed": 3,
         "validation": 0,

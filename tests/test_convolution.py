@@ -6,7 +6,7 @@ from scipy.ndimage import maximum_filter
 from scipy.signal import correlate2d
 
 from digitnet import DigitnetError, Network
-from digitnet.nn.conv_to_dense import unfolded
+from digitnet.nn.conv_to_dense import convolutions_to_dense
 from digitnet.nn.convolution import Convolution, MaxPool
 from tests.test_gradients import numeric, relative_error
 
@@ -99,7 +99,7 @@ def test_unfolded_is_the_same_function() -> None:
     rng = np.random.default_rng(7)
     network = Network(("12x12", "3x3x4/2", "5x2x2", 8, 10), activation="tanh", rng=rng)
     network.parameters += rng.normal(size=network.parameters.size).astype(np.float32) / 10  # biases, too
-    dense = unfolded(network)
+    dense = convolutions_to_dense(network)
     assert dense.structure == ("144", "75", "80", "8", "10")
     x = (rng.random((144, 20)) > 0.7).astype(np.float32)
     np.testing.assert_allclose(dense(x), network(x), atol=1e-6)
@@ -107,4 +107,4 @@ def test_unfolded_is_the_same_function() -> None:
 
 def test_pooling_cannot_be_unfolded() -> None:
     with pytest.raises(DigitnetError, match="20x5x5/2"):
-        unfolded(Network(("12x12", "3x3x4", "2s", 10)))
+        convolutions_to_dense(Network(("12x12", "3x3x4", "2s", 10)))

@@ -5,17 +5,17 @@ import pytest
 from PIL import Image
 
 from digitnet import Dataset
-from digitnet.imaging.cleanup import PEN, largest_piece_and_its_neighbours, thicken, without_frame
+from digitnet.imaging.cleanup import PEN, keep_main_component, thicken, without_frame
 from digitnet.imaging.preprocess import otsu
-from digitnet.types import Bytes
+from digitnet.types import UInt8Array
 
 
-def enlarged(digit: Bytes) -> Bytes:
+def enlarged(digit: UInt8Array) -> UInt8Array:
     size = digit.shape[1] * 8, digit.shape[0] * 8
     return np.asarray(Image.fromarray(digit).resize(size, Image.Resampling.BILINEAR))
 
 
-def boxed(strength: Bytes, *sides: str, faint: float = 1.0) -> Bytes:
+def boxed(strength: UInt8Array, *sides: str, faint: float = 1.0) -> UInt8Array:
     """A digit within two thin black lines on each side named."""
     frame = np.pad((strength * faint).astype(np.uint8), 30)
     for side in sides:
@@ -26,7 +26,7 @@ def boxed(strength: Bytes, *sides: str, faint: float = 1.0) -> Bytes:
     return frame
 
 
-def without(strength: Bytes) -> Bytes:
+def without(strength: UInt8Array) -> UInt8Array:
     """One picture without its frame."""
     return without_frame(strength[..., None], otsu(strength[..., None]))[..., 0]
 
@@ -74,7 +74,7 @@ def test_specks_and_far_pieces_go_and_near_ones_stay() -> None:
     strength[0:100, 0:3] = 255  # an edge
     blank = np.zeros_like(strength)
     stack = np.stack([blank, strength, blank], axis=-1)
-    kept = largest_piece_and_its_neighbours(stack, otsu(stack))[0][..., 1]
+    kept = keep_main_component(stack, otsu(stack))[0][..., 1]
     assert kept[30:70, 40:60].all()
     assert kept[22:26, 40:60].all()
     assert kept[14:18, 40:60].all()

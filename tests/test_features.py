@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from digitnet import Model, Network, save
-from digitnet.models.weight_plot import drawn
+from digitnet.models.weight_plot import weight_mosaic
 from digitnet.nn.layers import Dense
 from tests.conftest import EXAMPLES, Run
 
@@ -19,7 +19,7 @@ def test_each_neuron_is_drawn_on_its_pixels() -> None:
     assert isinstance(layer, Dense)
     layer.weights[0, 2] = 3.0  # the first neuron, row 0 and column 2
     layer.weights[4, [3, 8]] = [-0.5, 0.25]
-    picture = drawn(network)
+    picture = weight_mosaic(network)
     assert picture.shape == (2 * 4, 3 * 4)
     np.testing.assert_array_equal(
         picture[:4, :4], [[128, 128, 255, 0], [128, 128, 128, 0], [128, 128, 128, 0], [0] * 4]
@@ -43,5 +43,5 @@ def test_eval_draws_them(run: Run, tmp_path: Path, structure: tuple[str, ...], s
     result = run("eval", "--model", "model.h5", "--data", data, "--features", "new/features.png", "--json")
     assert (result.returncode, result.stderr) == (0, "model: model.h5\n")
     with Image.open(tmp_path / "new" / "features.png") as picture:
-        np.testing.assert_array_equal(np.asarray(picture), drawn(model.network))
+        np.testing.assert_array_equal(np.asarray(picture), weight_mosaic(model.network))
         assert picture.size == shape[::-1]

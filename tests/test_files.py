@@ -7,13 +7,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from digitnet.atomic_files import check_writable, creating, replacing
+from digitnet.atomic_files import atomic_write, check_writable, creating
 
 
 def test_a_block_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_text("old")
-    with suppress(KeyboardInterrupt), replacing(path) as file:
+    with suppress(KeyboardInterrupt), atomic_write(path) as file:
         file.write(b"half")
         raise KeyboardInterrupt
     assert path.read_text() == "old"
@@ -28,9 +28,9 @@ def test_leftovers_of_the_dead_are_removed_but_not_of_the_living(tmp_path: Path)
     )
     subprocess.run([sys.executable, "-c", code, path], check=False)
     assert len(os.listdir(tmp_path)) == 1
-    with replacing(tmp_path / "y") as living:
+    with atomic_write(tmp_path / "y") as living:
         assert len(os.listdir(tmp_path)) == 1
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write(b"new")
         living.write(b"alive")
     assert sorted(os.listdir(tmp_path)) == ["x[1].h5", "y"]
@@ -54,7 +54,7 @@ def test_a_file_keeps_its_mode(tmp_path: Path) -> None:
     path.touch()
     for mode in (0o640, 0o600, 0o444):
         path.chmod(mode)
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write(b"new")
         assert stat.S_IMODE(path.stat().st_mode) == mode
 
@@ -69,7 +69,7 @@ def test_a_planted_link_is_replaced_not_followed(tmp_path: Path) -> None:
         assert (tmp_path / "x.png").read_bytes() == b"new"
         (tmp_path / "x.png").unlink()
     os.symlink(tmp_path / "victim", tmp_path / ".digitnet-0.tmp")
-    with replacing(tmp_path / "y") as file:
+    with atomic_write(tmp_path / "y") as file:
         file.write(b"new")
     assert (tmp_path / "victim").read_text() == "precious"
 

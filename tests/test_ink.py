@@ -12,30 +12,30 @@ from PIL import Image
 from benchmarks.pictures import on_paper
 from digitnet import Dataset, Recognizer, load, read_dataset
 from digitnet.imaging.normalize import (
-    Ink,
+    Binarization,
     Stages,
     binarize,
-    centre,
+    center_by_mass,
     cut_out,
-    fit_box,
     normalize,
     normalize_all,
+    resize_to_box,
     stages,
 )
 from digitnet.imaging.preprocess import resizing, small_grey
-from digitnet.types import Bytes
+from digitnet.types import UInt8Array
 from tests.conftest import EXAMPLES, ROOT
 
 GREYS = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=40))
 
 
-def differing(a: Bytes, b: Bytes) -> float:
+def differing(a: UInt8Array, b: UInt8Array) -> float:
     """Share of ink pixels of either that the other lacks."""
-    seen_a, seen_b = (binarize(grey[None], Ink()).astype(bool) for grey in (a, b))
+    seen_a, seen_b = (binarize(grey[None], Binarization()).astype(bool) for grey in (a, b))
     return float((seen_a != seen_b).sum() / max((seen_a | seen_b).sum(), 1))
 
 
-def on_sheet(digit: Bytes, width: int, height: int, left: int, top: int, scale: int) -> Image.Image:
+def on_sheet(digit: UInt8Array, width: int, height: int, left: int, top: int, scale: int) -> Image.Image:
     """A digit, dark on light, enlarged and somewhere on a sheet."""
     paper = Image.new("L", (width, height), 240)
     size = digit.shape[1] * scale, digit.shape[0] * scale
@@ -70,7 +70,7 @@ def test_size_hardly_matters(digits: Dataset, scale: int) -> None:
 
 @given(grey=GREYS)
 @settings(deadline=None)
-def test_any_picture_becomes_28x28_and_polarity_does_not_matter(grey: Bytes) -> None:
+def test_any_picture_becomes_28x28_and_polarity_does_not_matter(grey: UInt8Array) -> None:
     seen = normalize(Image.fromarray(grey))
     assert seen.shape == (28, 28)
     assert seen.dtype == np.uint8
@@ -115,7 +115,7 @@ def test_faint_grain_is_no_ink() -> None:
 def test_a_hairline_survives() -> None:
     grey = np.full((1000, 1000), 255, np.uint8)
     grey[100:900, 500:502] = 0
-    assert binarize(normalize(Image.fromarray(grey))[None], Ink()).sum() >= 20
+    assert binarize(normalize(Image.fromarray(grey))[None], Binarization()).sum() >= 20
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_every_mode_shows_the_same_digit(mode: str) -> None:
 def test_transparency_lies_over_paper_that_contrasts(ink: tuple[int, int, int]) -> None:
     picture = Image.new("RGBA", (60, 60))
     picture.paste((*ink, 255), (28, 10, 33, 50))
-    assert binarize(normalize(picture)[None], Ink()).sum() > 20
+    assert binarize(normalize(picture)[None], Binarization()).sum() > 20
 
 
 def test_exif_turns_the_picture() -> None:
@@ -166,15 +166,15 @@ def test_cut_out_keeps_soft_edges() -> None:
 
 @given(height=st.integers(1, 300), width=st.integers(1, 300))
 def test_fit_box_keeps_the_shape(height: int, width: int) -> None:
-    box = fit_box(np.full((height, width, 2), 200, np.uint8))
+    box = resize_to_box(np.full((height, width, 2), 200, np.uint8))
     assert max(box.shape[:2]) == 20
     assert box.shape[0] / box.shape[1] == pytest.approx(height / width, abs=0.5 * max(1, height / width) ** 2)
     assert box.min() == 255
 
 
 @given(box=arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20)), elements=st.integers(1, 255)))
-def test_centre_puts_the_middle_of_the_ink_in_the_middle(box: Bytes) -> None:
-    field = centre(box[..., None])[0]
+def test_centre_puts_the_middle_of_the_ink_in_the_middle(box: UInt8Array) -> None:
+    field = center_by_mass(box[..., None])[0]
     assert field.sum(dtype=int) == box.sum(dtype=int)
     mass = field / field.sum(dtype=float)
     for axis in (0, 1):
@@ -193,7 +193,7 @@ def test_centre_of_mnist_is_where_mnist_has_it(digits: Dataset) -> None:
 def test_binarize_takes_what_is_above_the_threshold() -> None:
     grey = np.zeros((2, 28, 28), np.uint8)
     grey[1, 3, 4], grey[1, 3, 5] = 101, 100
-    vectors = binarize(grey, Ink(threshold=100))
+    vectors = binarize(grey, Binarization(threshold=100))
     assert vectors.shape == (2, 784)
     assert vectors.dtype == np.uint8
     assert np.flatnonzero(vectors[1]).tolist() == [3 * 28 + 4]
@@ -207,13 +207,13 @@ def test_resizing_agrees_with_pillow(digits: Dataset, side: int) -> None:
         ours = matrix @ digit.astype(np.float32) @ matrix.T
         theirs = np.asarray(Image.fromarray(digit).resize((side, side), Image.Resampling.BILINEAR), float)
         np.testing.assert_allclose(ours, theirs, atol=1.01)  # Pillow rounds twice
-    assert binarize(digits.images[:5], Ink(side=side)).shape == (5, side**2)
+    assert binarize(digits.images[:5], Binarization(side=side)).shape == (5, side**2)
 
 
 @pytest.mark.parametrize("wrong", [{"side": 0}, {"threshold": 255}, {"threshold": -1}])
 def test_refuses_settings_out_of_range(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
-        Ink(**wrong)
+        Binarization(**wrong)
 
 
 def test_digits_on_paper_are_read_through_the_whole_chain(mnist: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digitnet import Ink, Model, Network, binarize, load, read_dataset, save
+from digitnet import Binarization, Model, Network, binarize, load, read_dataset, save
 from tests.conftest import ROOT, Run
 
 pytestmark = [
@@ -87,6 +87,6 @@ def test_onnx_says_how_grey_becomes_ink(tmp_path: Path) -> None:
 
     from digitnet.models.onnx_export import export
 
-    export(Model(Network((256, 10)), Ink(16, 99)), tmp_path / "model.onnx")
+    export(Model(Network((256, 10)), Binarization(16, 99)), tmp_path / "model.onnx")
     facts = {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props}
     assert facts == {"side": "16", "threshold": "99"}

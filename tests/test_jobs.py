@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from digitnet import Dataset
 from digitnet.imaging.image_files import save_grey
-from digitnet.parallel import in_jobs
+from digitnet.parallel import parallel_map
 from tests.conftest import EXAMPLES, Run
 
 SEVEN = EXAMPLES / "7.png"
@@ -62,7 +62,7 @@ def test_results_are_in_the_order_of_the_items(items: list[int | None], sizes: l
         done = next(turns)
         return [2 * item for item in batch[:done]], batch[done:]
 
-    results = [result for batch in in_jobs(work, iter(items), 1) for result in batch]
+    results = [result for batch in parallel_map(work, iter(items), 1) for result in batch]
     assert results == [2 * item for item in items if item is not None]
 
 
@@ -79,7 +79,7 @@ def test_results_of_processes_are_in_the_order_of_the_items(jobs: int | None) ->
         time.sleep(0.002 * (batch[0] % 3))
         return [-item for item in batch[:done]], batch[done:]
 
-    assert [result for batch in in_jobs(work, items(), jobs) for result in batch] == [-item for item in range(300)]
+    assert [result for batch in parallel_map(work, items(), jobs) for result in batch] == [-item for item in range(300)]
 
 
 def test_any_number_of_processes_answers_the_same(run: Run, digits: Dataset, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from digitnet import DigitnetError, Model, Network, load, modelfile, save
-from digitnet.imaging.normalize import Ink
-from digitnet.models.model_file import BLOCK, MAGIC, START, State, load_checkpoint
+from digitnet.imaging.normalize import Binarization
+from digitnet.models.model_file import BLOCK, MAGIC, START, CheckpointState, load_checkpoint
 
 Facts = dict[str, Any]
 
@@ -54,7 +54,9 @@ def as_version_1(content: bytes, forge: Callable[[h5py.File], object] = lambda f
 def test_round_trip(tmp_path: Path, sizes: tuple[int, ...], activation: str, loss: str) -> None:
     network = Network(sizes, activation=activation, loss=loss, rng=np.random.default_rng(1))
     history = [{"number": 1.0, "loss": 0.25}, {"number": 2.0, "loss": 0.125}]
-    model = Model(network, Ink(int(sizes[0] ** 0.5), 99), {"seed": 3, "optimizer": "adam", "rate": None}, history)
+    model = Model(
+        network, Binarization(int(sizes[0] ** 0.5), 99), {"seed": 3, "optimizer": "adam", "rate": None}, history
+    )
     save(model, tmp_path / "x.h5")
     back = load(tmp_path / "x.h5")
     assert (back.ink, back.record, back.history) == (model.ink, model.record, model.history)
@@ -282,7 +284,7 @@ def test_no_number_is_believed_unchecked(model_path: Path, number: float) -> Non
 
 def test_every_version_reads_the_same(small_model: Model, tmp_path: Path) -> None:
     """Also of a checkpoint, and where there are no epochs yet."""
-    state = State({"m": np.arange(5, dtype=np.float32), "t": np.ones(1, np.int64)}, {"done": 1})
+    state = CheckpointState({"m": np.arange(5, dtype=np.float32), "t": np.ones(1, np.int64)}, {"done": 1})
     for model, saved in ((small_model, None), (small_model, state), (Model(Network((784, 10))), None)):
         save(model, tmp_path / "2.h5", saved)
         (tmp_path / "1.h5").write_bytes(as_version_1((tmp_path / "2.h5").read_bytes()))
@@ -395,6 +397,6 @@ def test_saves_through_a_link_but_not_over_a_device(small_model: Model, tmp_path
 
 def test_model_s_ink_must_fit_its_network() -> None:
     with pytest.raises(ValueError, match="does not see 28x28"):
-        Model(Network((256, 10)), Ink(28))
+        Model(Network((256, 10)), Binarization(28))
     with pytest.raises(ValueError, match="783 inputs"):
         Model(Network((783, 10)))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from digitnet import Dataset, Model, Network, Settings, evaluate, fit
+from digitnet import Dataset, Model, Network, TrainingSettings, evaluate, fit
 from digitnet.data.negatives import nonsense
 from digitnet.imaging.normalize import binarize, columns
 
@@ -19,7 +19,7 @@ def test_a_network_learns_to_be_unsure_of_them(digits: Dataset) -> None:
     sure = []
     for share in (0.0, 0.2):
         model = Model(Network((784, 60, 10)))
-        list(fit(model, digits, None, Settings(epochs=15, batch_size=64, distortions="none", nonsense=share)))
+        list(fit(model, digits, None, TrainingSettings(epochs=15, batch_size=64, distortions="none", nonsense=share)))
         pictures = nonsense(300, np.random.default_rng(7))
         sure.append((model.network(columns(binarize(pictures, model.ink))).max(axis=0) > 0.9).mean())
         assert evaluate(model, digits).accuracy > 0.95

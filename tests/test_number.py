@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from digitnet import Dataset, Recognizer, load
-from digitnet.imaging.segmentation import Found, find_digits
-from digitnet.types import Bytes
+from digitnet.imaging.segmentation import DetectedDigit, find_digits
+from digitnet.types import UInt8Array
 from tests.conftest import ROOT, Run
 
 SIZE = 84
@@ -21,7 +21,7 @@ def recognizer() -> Recognizer:
     return Recognizer(load(ROOT / "models" / "pretrained.h5"))
 
 
-def sheet(digits: Bytes, rows: int, slope: float = 0.0, step: int = 90) -> Image.Image:
+def sheet(digits: UInt8Array, rows: int, slope: float = 0.0, step: int = 90) -> Image.Image:
     """Digits dark on light, in rows of equal length, drifting down by ``slope`` pixels a pixel."""
     columns = len(digits) // rows
     paper = np.full((rows * 120 + 60 + int(slope * columns * step), columns * step + 60), 230, np.uint8)
@@ -63,7 +63,7 @@ def test_digits_that_touch_are_cut_where_the_network_likes_it(digits: Dataset, r
         inked = [digit[:, digit.any(axis=0)] for digit in pair.images]
         both = np.concatenate(inked, axis=1)
         strength = np.asarray(Image.fromarray(both).resize((both.shape[1] * 4, 112), Image.Resampling.BILINEAR))
-        (parts,) = recognizer._apart([Found((0, 0, both.shape[1], 28), strength[strength.any(axis=1)], 0.25)])
+        (parts,) = recognizer._apart([DetectedDigit((0, 0, both.shape[1], 28), strength[strength.any(axis=1)], 0.25)])
         right += [one.digit for _, one in parts] == pair.labels.tolist()
     assert right > 50
 
@@ -77,7 +77,7 @@ def test_a_stroke_belongs_to_the_digit_beside_it() -> None:
     assert [found.box for found in line] == [(40, 45, 90, 150), (200, 60, 210, 150)]
 
 
-def winding(side: int, step: int) -> Bytes:
+def winding(side: int, step: int) -> UInt8Array:
     """One line that goes from side to side all the way down."""
     paper = np.full((side, side), 255, np.uint8)
     paper[::step] = 0

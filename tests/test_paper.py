@@ -12,18 +12,18 @@ from digitnet import Dataset
 from digitnet.imaging.normalize import normalize
 from digitnet.imaging.preprocess import (
     LARGEST,
-    even_light,
+    denoise,
+    dilate,
     grey_levels,
     is_light_on_dark,
-    local_maximum,
     otsu,
     reduce,
     scaled,
     stretch,
-    without_grain,
+    subtract_background,
 )
 from digitnet.imaging.stacks import unstack
-from digitnet.types import Bytes
+from digitnet.types import UInt8Array
 
 STACKS = arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 3)))
 
@@ -36,33 +36,33 @@ def test_floats_from_0_to_1_are_levels() -> None:
 
 
 @given(grey=STACKS, rows=st.integers(0, 9), columns=st.integers(0, 9))
-def test_local_maximum_is_scipys(grey: Bytes, rows: int, columns: int) -> None:
+def test_local_maximum_is_scipys(grey: UInt8Array, rows: int, columns: int) -> None:
     expected = ndimage.maximum_filter(grey, (2 * rows + 1, 2 * columns + 1, 1), mode="constant")
-    np.testing.assert_array_equal(local_maximum(grey, rows, columns), expected)
+    np.testing.assert_array_equal(dilate(grey, rows, columns), expected)
 
 
 def test_grain_is_blurred_in_larger_pictures_only() -> None:
     rng = np.random.default_rng(1)
     small, large = (rng.integers(0, 256, (side, 40, 2), np.uint8) for side in (59, 60))
-    assert without_grain(small) is small
+    assert denoise(small) is small
     blur = np.outer([1, 2, 1], [1, 2, 1])[..., None] / 16
     expected = ndimage.convolve(large.astype(float), blur, mode="nearest")
-    np.testing.assert_array_equal(without_grain(large), np.floor(expected + 0.5))
+    np.testing.assert_array_equal(denoise(large), np.floor(expected + 0.5))
 
 
 @given(grey=STACKS)
-def test_even_light_is_scipys_closing(grey: Bytes) -> None:
+def test_even_light_is_scipys_closing(grey: UInt8Array) -> None:
     size = 2 * (max(grey.shape[:2]) // 4 + 1) + 1
     around = ((size, size), (size, size), (0, 0))
     paper = ndimage.grey_closing(np.pad(grey, around), (size, size, 1))[size:-size, size:-size]
-    np.testing.assert_array_equal(even_light(grey), paper - grey)
+    np.testing.assert_array_equal(subtract_background(grey), paper - grey)
 
 
 def test_light_that_falls_off_is_paper_and_a_stroke_is_not(digits: Dataset) -> None:
     slope = np.linspace(250, 90, 28)[:, None]
     for digit in digits.images[:20]:
         shaded = np.rint(slope * (1 - digit / 510)).astype(np.uint8)
-        strength = even_light(shaded[..., None])[..., 0]
+        strength = subtract_background(shaded[..., None])[..., 0]
         assert strength[digit == 0].max() <= 10
         assert (strength[digit == 255] > 30).all()
 
@@ -106,10 +106,10 @@ def test_the_polarity_can_be_told() -> None:
 @given(
     levels=arrays(np.uint8, st.tuples(st.integers(1, 60), st.just(1), st.integers(1, 3)), elements=st.integers(0, 8))
 )
-def test_otsu_splits_best(levels: Bytes) -> None:
+def test_otsu_splits_best(levels: UInt8Array) -> None:
     """Against the definition: least variance within the two classes."""
 
-    def within(picture: Bytes, threshold: int) -> float:
+    def within(picture: UInt8Array, threshold: int) -> float:
         classes = picture[picture <= threshold], picture[picture > threshold]
         return float(sum(part.var() * len(part) for part in classes if len(part)))
 
@@ -129,7 +129,7 @@ def test_stretch_puts_the_threshold_halfway() -> None:
     method=st.sampled_from([Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC]),
 )
 @example(levels=np.full((3, 28, 1), 255, np.uint8), longer=20, method=Image.Resampling.BOX)
-def test_scaled_is_pillows_resize(levels: Bytes, longer: int, method: Image.Resampling) -> None:
+def test_scaled_is_pillows_resize(levels: UInt8Array, longer: int, method: Image.Resampling) -> None:
     assume(method == Image.Resampling.BOX or longer >= max(levels.shape[:2]))  # the chain only enlarges with the others
     ours = scaled(levels, longer, method)
     height, width = ours.shape[:2]

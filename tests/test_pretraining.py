@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from digitnet import Dataset, DigitnetError, Model, Network, Settings, fit
-from digitnet.training.rbm import EPOCHS, BoltzmannMachine, pretrain
+from digitnet import Dataset, DigitnetError, Model, Network, TrainingSettings, fit
+from digitnet.training.rbm import EPOCHS, RBM, pretrain
 from digitnet.types import Floats
 from tests.test_gradients import numeric, relative_error
 
@@ -31,7 +31,7 @@ def theta() -> Floats:
 
 
 def test_conditionals_are_those_of_the_joint_distribution(theta: Floats) -> None:
-    machine, p = BoltzmannMachine(theta, VISIBLE, HIDDEN), joint(theta)
+    machine, p = RBM(theta, VISIBLE, HIDDEN), joint(theta)
     given_v = states(HIDDEN) @ p.T / p.sum(axis=1)
     np.testing.assert_allclose(machine.hidden(states(VISIBLE)), given_v)
     given_h = states(VISIBLE) @ p / p.sum(axis=0)
@@ -41,7 +41,7 @@ def test_conditionals_are_those_of_the_joint_distribution(theta: Floats) -> None
 def test_long_chains_give_the_gradient_of_the_likelihood(theta: Floats) -> None:
     examples = np.array([0, 3, 3, 9, 14])  # places among the states
     exact = numeric(lambda: -np.log(joint(theta).sum(axis=1)[examples]).mean(), theta)
-    machine, estimate = BoltzmannMachine(theta, VISIBLE, HIDDEN), np.empty_like(theta)
+    machine, estimate = RBM(theta, VISIBLE, HIDDEN), np.empty_like(theta)
 
     def error(steps: int) -> float:
         v = np.repeat(states(VISIBLE)[:, examples], 20_000, axis=1)
@@ -68,7 +68,7 @@ def test_what_is_told_again_gets_better_layer_by_layer(digits: Dataset) -> None:
 
 
 def test_an_eight_layer_sigmoid_net_stalls_and_pretrained_it_learns(digits: Dataset) -> None:
-    settings = Settings(epochs=15, batch_size=20, optimizer="gradient-descent", distortions="none")
+    settings = TrainingSettings(epochs=15, batch_size=20, optimizer="gradient-descent", distortions="none")
 
     def accuracy(pretrained: bool) -> tuple[float, float]:
         model = Model(Network(DEEP, activation="sigmoid", rng=np.random.default_rng(1)))

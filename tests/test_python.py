@@ -18,11 +18,11 @@ from PIL import Image
 
 import digitnet
 from digitnet import (
+    Binarization,
     Dataset,
-    Ink,
     Model,
     Network,
-    Settings,
+    TrainingSettings,
     binarize,
     evaluate,
     fit,
@@ -31,11 +31,11 @@ from digitnet import (
     train,
 )
 from digitnet.training.calibration import calibrate
-from digitnet.training.trainer import Training
+from digitnet.training.trainer import Trainer
 from tests.conftest import Run
 from tests.test_datasets import write_idx
 
-SHORT = Settings(epochs=2, batch_size=64)
+SHORT = TrainingSettings(epochs=2, batch_size=64)
 STRUCTURES: list[tuple[int | str, ...]] = [(784, 20, 10), ("28x28", "3x5x5", "2s", 10)]
 
 
@@ -97,8 +97,8 @@ def test_a_copy_keeps_what_it_is(copied: Callable[[Any], Any]) -> None:
 def test_a_copied_training_goes_on_to_the_same_bytes(
     digits: Dataset, copied: Callable[[Any], Any], optimizer: str
 ) -> None:
-    settings = Settings(epochs=3, batch_size=64, optimizer=optimizer, early_stop=3)
-    training = Training(Model(Network((784, 20, 10))), settings, np.random.default_rng(2))
+    settings = TrainingSettings(epochs=3, batch_size=64, optimizer=optimizer, early_stop=3)
+    training = Trainer(Model(Network((784, 20, 10))), settings, np.random.default_rng(2))
     epochs = training.epochs(digits[:300], digits[300:400])
     next(epochs)
     other = copied(training)
@@ -153,14 +153,18 @@ def test_threads_train_copies(digits: Dataset) -> None:
 @pytest.mark.parametrize(
     ("options", "validation", "settings"),
     [
-        ("", 0.1, Settings()),
-        ("--validation 0 --set distortions=wide --set nonsense=0.1", 0, Settings(distortions="wide", nonsense=0.1)),
-        ("--validation 0.3 --early-stop 1 --learning-rate 0.1", 0.3, Settings(early_stop=1, learning_rate=0.1)),
-        ("--layers 28x28,3x5x5/2,10 --set shared=0.5", 0.1, Settings(shared=0.5)),
+        ("", 0.1, TrainingSettings()),
+        (
+            "--validation 0 --set distortions=wide --set nonsense=0.1",
+            0,
+            TrainingSettings(distortions="wide", nonsense=0.1),
+        ),
+        ("--validation 0.3 --early-stop 1 --learning-rate 0.1", 0.3, TrainingSettings(early_stop=1, learning_rate=0.1)),
+        ("--layers 28x28,3x5x5/2,10 --set shared=0.5", 0.1, TrainingSettings(shared=0.5)),
     ],
 )  # fmt: skip
 def test_train_writes_the_file_that_the_command_writes(
-    run: Run, tmp_path: Path, digits: Dataset, options: str, validation: float, settings: Settings
+    run: Run, tmp_path: Path, digits: Dataset, options: str, validation: float, settings: TrainingSettings
 ) -> None:
     write_idx(tmp_path / "small", digits)
     structure = "28x28,3x5x5/2,10" if "--layers" in options else "784,20,10"
@@ -212,7 +216,7 @@ def test_train_shows_a_bar_only_if_asked(digits: Dataset, capsys: pytest.Capture
 def test_what_is_refused_leaves_the_model_as_it_was(digits: Dataset) -> None:
     model = Model(Network((784, 10)), record={"seed": 5})
     with pytest.raises(ValueError, match="early_stop needs validation digits"):
-        train(model, digits, 0, Settings(early_stop=1))
+        train(model, digits, 0, TrainingSettings(early_stop=1))
     assert model.record == {"seed": 5}
 
 
@@ -258,40 +262,40 @@ NAMES = {name: getattr(digitnet, name) for name in digitnet.__all__} | {"Image":
         ("MODEL.network(np.zeros(784))", ValueError, r"not \(784,\)"),
         ("MODEL.network([[0.0]] * 784)", TypeError, "x must be an array, not list"),
         ("Model((784, 10))", TypeError, "network must be of type Network, not tuple"),
-        ("Model(MODEL.network, 28)", TypeError, "ink must be of type Ink, not int"),
+        ("Model(MODEL.network, 28)", TypeError, "ink must be of type Binarization, not int"),
         ("Model(Network((784, 5)))", ValueError, "5 outputs does not tell 10 digits apart"),
-        ("Settings(epochs=2.5)", TypeError, "epochs must be a whole number, not float"),
-        ('Settings(epochs="3")', TypeError, "epochs must be a whole number, not str"),
-        ("Settings(batch_size=True)", TypeError, "batch_size must be a whole number, not bool"),
-        ("Settings(early_stop=0)", ValueError, "early_stop must be at least 1, not 0"),
-        ('Settings(warmup="long")', TypeError, "warmup must be a number, not str"),
-        ("Settings(learning_rate=np.inf)", ValueError, "learning_rate must be above 0 and finite, not inf"),
-        ('Settings(optimizer="sgd")', ValueError, "optimizer must be one of gradient-descent, "),
-        ('Settings(distortions="mild")', ValueError, "distortions must be one of none, light, "),
-        ('Ink(side="28")', TypeError, "side must be a whole number, not str"),
-        ("Ink(threshold=0.5)", TypeError, "threshold must be a whole number, not float"),
+        ("TrainingSettings(epochs=2.5)", TypeError, "epochs must be a whole number, not float"),
+        ('TrainingSettings(epochs="3")', TypeError, "epochs must be a whole number, not str"),
+        ("TrainingSettings(batch_size=True)", TypeError, "batch_size must be a whole number, not bool"),
+        ("TrainingSettings(early_stop=0)", ValueError, "early_stop must be at least 1, not 0"),
+        ('TrainingSettings(warmup="long")', TypeError, "warmup must be a number, not str"),
+        ("TrainingSettings(learning_rate=np.inf)", ValueError, "learning_rate must be above 0 and finite, not inf"),
+        ('TrainingSettings(optimizer="sgd")', ValueError, "optimizer must be one of gradient-descent, "),
+        ('TrainingSettings(distortions="mild")', ValueError, "distortions must be one of none, light, "),
+        ('Binarization(side="28")', TypeError, "side must be a whole number, not str"),
+        ("Binarization(threshold=0.5)", TypeError, "threshold must be a whole number, not float"),
         ("fit(MODEL, IMAGES)", TypeError, "train must be of type Dataset, not ndarray; read_dataset"),
         ("fit(MODEL, DATA[:0])", ValueError, "train has no digits"),
         ("fit(MODEL.network, DATA)", TypeError, r"model must be of type Model, not Network; Model\(network\)"),
         ("fit(MODEL, DATA, 0.1)", TypeError, "validation must be of type Dataset, not float; data.split"),
         ("fit(MODEL, DATA, settings={})", TypeError, "settings must be of type Settings, not dict"),
         ("fit(MODEL, DATA, rng=0)", TypeError, "rng must be of type Generator, not int"),
-        ("fit(MODEL, DATA, settings=Settings(early_stop=2))", ValueError, "early_stop needs validation digits"),
+        ("fit(MODEL, DATA, settings=TrainingSettings(early_stop=2))", ValueError, "early_stop needs validation"),
         ('evaluate("models/pretrained.h5", DATA)', TypeError, r"model must be of type Model, not str; .*load"),
         ("train(MODEL, IMAGES)", TypeError, "data must be of type Dataset, not ndarray"),
         ("train(MODEL, DATA, 'some')", TypeError, "validation must be a number, not str"),
         ("train(MODEL, DATA, 10)", ValueError, "validation must be between 0 and 1, not 10"),
         ("train(MODEL, DATA, 1)", ValueError, "validation=1.0 leaves none of 100 digits to train on"),
-        ("train(MODEL, DATA, DATA[:0], Settings(early_stop=2))", ValueError, "early_stop needs validation digits"),
+        ("train(MODEL, DATA, DATA[:0], TrainingSettings(early_stop=2))", ValueError, "early_stop needs validation"),
         ("train(MODEL, DATA, seed=-1)", ValueError, "seed must be at least 0, not -1"),
         ("train(MODEL, DATA, seed=RNG)", TypeError, "seed must be a whole number, not Generator"),
         ("evaluate(MODEL, IMAGES)", TypeError, "dataset must be of type Dataset, not ndarray"),
         ("evaluate(MODEL, DATA[:0])", ValueError, "dataset has no digits"),
         ("calibrate(MODEL, IMAGES)", TypeError, "validation must be of type Dataset, not ndarray"),
         ("calibrate(MODEL, DATA[:0])", ValueError, "validation has no digits"),
-        ("binarize(IMAGES[0], Ink())", ValueError, r"grey must have shape \(n, side, side\), not \(28, 28\)"),
-        ("binarize(IMAGES / 255, Ink())", TypeError, "grey must be a uint8 array .*not float64"),
-        ("binarize(IMAGES, 28)", TypeError, "ink must be of type Ink, not int"),
+        ("binarize(IMAGES[0], Binarization())", ValueError, r"grey must have shape \(n, side, side\), not \(28, 28\)"),
+        ("binarize(IMAGES / 255, Binarization())", TypeError, "grey must be a uint8 array .*not float64"),
+        ("binarize(IMAGES, 28)", TypeError, "ink must be of type Binarization, not int"),
         ('normalize("examples/7.png")', TypeError, r"must be of type Image, not str; PIL.Image.open\(path\)"),
         ("normalize(IMAGES[0])", TypeError, "not ndarray; .*fromarray"),
         ('normalize(Image.new("L", (9, 9)), "drak")', ValueError, "polarity must be one of auto"),
@@ -313,19 +317,19 @@ def test_labels_of_any_integers_become_uint8(digits: Dataset) -> None:
 
 def test_numbers_of_numpy_are_kept_as_those_of_python(tmp_path: Path) -> None:
     """JSON in the model file knows no others."""
-    settings = Settings(epochs=np.int64(3), learning_rate=np.float32(0.5), warmup=np.float64(0), habits=1)  # type: ignore[arg-type]
-    model = Model(Network((784, 10)), Ink(threshold=np.uint8(100)), record=asdict(settings))  # type: ignore[arg-type]
+    settings = TrainingSettings(epochs=np.int64(3), learning_rate=np.float32(0.5), warmup=np.float64(0), habits=1)  # type: ignore[arg-type]
+    model = Model(Network((784, 10)), Binarization(threshold=np.uint8(100)), record=asdict(settings))  # type: ignore[arg-type]
     save(model, tmp_path / "model.h5")
     assert load(tmp_path / "model.h5").record == asdict(settings)
     assert type(settings.habits) is float
 
 
 def test_no_images_are_no_vectors() -> None:
-    assert binarize(IMAGES[:0], Ink()).shape == (0, 784)
+    assert binarize(IMAGES[:0], Binarization()).shape == (0, 784)
 
 
 def test_non_digits_of_another_side(digits: Dataset) -> None:
-    settings = Settings(epochs=1, nonsense=0.5)
+    settings = TrainingSettings(epochs=1, nonsense=0.5)
     (epoch,) = fit(Model(Network((56 * 56, 10))), digits[:200], settings=settings)
     assert np.isfinite(epoch.loss)
 

@@ -14,12 +14,12 @@ from tests.test_datasets import write_idx
 PLANTED = "open('ran', 'a').write(__name__ + chr(10)); raise ImportError('planted')\n"
 SPAWNED = """if True:
     import sys
-    from digitnet.parallel import in_jobs
+    from digitnet.parallel import parallel_map
     def work(items):
         return items, []
     if __name__ == "__main__":
         sys.platform = "darwin"
-        print([result for batch in in_jobs(work, iter("ab"), 2) for result in batch])
+        print([result for batch in parallel_map(work, iter("ab"), 2) for result in batch])
 """
 
 

@@ -91,7 +91,7 @@ CHECKPOINTS: dict[str, Callable[[Facts], object]] = {
     "v is float32 (10, 785)": of_array("state/v", shape=[10, 785]),
     "m is int64 (3925,)": of_array("state/m", dtype="int64", shape=[3925]),
     "t is float64": of_array("state/t", dtype="float64"),
-    "a Network(784 -> 10 softmax, 7,850 parameters) of Ink(side=28, threshold=5)": lambda facts: facts.update(
+    "a Network(784 -> 10 softmax, 7,850 parameters) of Binarization(side=28, threshold=5)": lambda facts: facts.update(
         threshold=5
     ),
     "a Network(28x28 -> 10 softmax": lambda facts: facts.update(layers=["28x28", "10"]),

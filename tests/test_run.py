@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digitnet import Dataset, Model, Network, Settings, fit, load
-from digitnet.training.trainer import DivergedError, Training
+from digitnet import Dataset, Model, Network, TrainingSettings, fit, load
+from digitnet.training.trainer import DivergedError, Trainer
 from tests.conftest import Run
 from tests.test_datasets import write_idx
 
@@ -210,13 +210,13 @@ def test_divergence_keeps_the_last_good_model(digits: Dataset, run: Run, data: P
     assert len(model.history) == int(found[1])
     assert np.isfinite(model.network.parameters).all()
     with pytest.raises(DivergedError, match="epoch 1"):
-        list(fit(Model(Network((784, 10))), digits, None, Settings(learning_rate=1e38)))
+        list(fit(Model(Network((784, 10))), digits, None, TrainingSettings(learning_rate=1e38)))
 
 
 def test_early_stop_keeps_the_best_epoch(digits: Dataset) -> None:
     model = Model(Network((784, 30, 10)))
-    settings = Settings(epochs=200, early_stop=3, distortions="none", learning_rate=0.01)
-    training = Training(model, settings, np.random.default_rng(1))
+    settings = TrainingSettings(epochs=200, early_stop=3, distortions="none", learning_rate=0.01)
+    training = Trainer(model, settings, np.random.default_rng(1))
     snapshots = []
     epochs = []
     for epoch in training.epochs(digits[:500], digits[500:]):
@@ -261,10 +261,10 @@ def test_log(run: Run, data: Path, tmp_path: Path) -> None:
 def test_gradient_norms_are_those_of_the_gradient(digits: Dataset) -> None:
     """One batch a epoch, and a step too small to matter: the norms are those at the start."""
     model = Model(Network((784, 20, 10)))
-    settings = Settings(epochs=1, batch_size=len(digits), learning_rate=1e-12, distortions="none")
+    settings = TrainingSettings(epochs=1, batch_size=len(digits), learning_rate=1e-12, distortions="none")
     epoch = next(fit(model, digits, None, settings))
     gradient = np.empty_like(model.network.parameters)
     x = (digits.images > 127).reshape(len(digits), 784).T.astype(np.float32)
     model.network.backpropagate(x, np.eye(10, dtype=np.float32)[:, digits.labels], gradient)
-    expected = [np.linalg.norm(part) for part in model.network.stretches(gradient)]
+    expected = [np.linalg.norm(part) for part in model.network.split_by_layer(gradient)]
     assert epoch.gradient_norms == pytest.approx(expected, rel=1e-3)

@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from digitnet import Dataset, DigitnetError, Settings
+from digitnet import Dataset, DigitnetError, TrainingSettings
 from digitnet.cli import search as command
 from digitnet.training.search import BEST, SAMPLERS, Search, Trial, front
-from digitnet.training.search_workers import Candidate
+from digitnet.training.search_workers import TrialSettings
 from tests.conftest import Run
 from tests.test_datasets import write_idx
 
@@ -351,7 +351,7 @@ def test_without_optuna(tmp_path: Path) -> None:
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 5))))
 def test_front(pairs: list[tuple[int, int]]) -> None:
     every = [
-        Trial(Candidate(("784", str(width), "10"), "relu", Settings(), 1), (1.0, error / 5), False)
+        Trial(TrialSettings(("784", str(width), "10"), "relu", TrainingSettings(), 1), (1.0, error / 5), False)
         for error, width in pairs
     ]
     chosen = [trial.merit for trial in front(every)]

@@ -22,7 +22,7 @@ LONGEST_STEM = 200
 """Bytes of a picture's name in the names of its stages; file systems allow 255 in all."""
 
 
-class Source(NamedTuple):
+class ImageInput(NamedTuple):
     """A picture to read."""
 
     path: str
@@ -52,7 +52,7 @@ Opened: TypeAlias = tuple[Answer, str, Page | DigitnetError]
 
 
 @dataclass
-class Reader:
+class BatchPredictor:
     """Reads pictures, those of one digit all through the network at once. Another process can be given one.
 
     Attributes:
@@ -79,7 +79,7 @@ class Reader:
     def __post_init__(self) -> None:
         self.model = self.recognizer.model.sha256[:HASH] if self.format in JSON else ""
 
-    def __call__(self, sources: list[Source]) -> tuple[list[Answer], list[Source]]:
+    def __call__(self, sources: list[ImageInput]) -> tuple[list[Answer], list[ImageInput]]:
         """Answers to the first pictures, at least one, and the pictures that there was no time for."""
         limit_pixels(self.max_pixels)
         until = time.monotonic() + SECONDS
@@ -97,7 +97,7 @@ class Reader:
         self._read(opened)
         return answers, sources[len(answers) :]
 
-    def _pages(self, source: Source, answer: Answer) -> Iterator[tuple[str, Page | DigitnetError]]:
+    def _pages(self, source: ImageInput, answer: Answer) -> Iterator[tuple[str, Page | DigitnetError]]:
         """The pages of a file by the file's name, and from the second on by their number, too."""
         if source.content == b"":
             problem = "nothing came on stdin; send a picture: digitnet predict - < digit.png"

@@ -15,7 +15,7 @@ from digitnet.cli.output import HASH
 from digitnet.data.datasets import Dataset
 from digitnet.imaging.image_files import save_grey
 from digitnet.models.recognizer import NO_DIGIT
-from digitnet.models.weight_plot import drawn
+from digitnet.models.weight_plot import weight_mosaic
 from digitnet.training.evaluation import BINS, Evaluation, evaluate
 from digitnet.types import CLASSES
 
@@ -57,7 +57,7 @@ def command(data: Path, model: Path | None, as_json: bool, errors: Path | None, 
     unsaved = 0 if errors is None else save_errors(errors, dataset, result)
     if features is not None:
         with writing(features) as file:
-            save_grey(file, drawn(loaded.network))
+            save_grey(file, weight_mosaic(loaded.network))
     return 1 if dataset.unread or unsaved else 0
 
 

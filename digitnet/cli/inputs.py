@@ -22,7 +22,7 @@ Report = Callable[[str], object]
 """Takes a line about what was named."""
 
 
-def in_order(
+def expand_inputs(
     pictures: tuple[str, ...], files_from: str | None, end: bytes, recursive: bool, report: Report
 ) -> Iterator[str | None]:
     """The pictures named on the command line, then those in a list; folders become what is in them.

@@ -33,7 +33,7 @@ class OutputPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Number(click.FloatRange):
+class FiniteFloat(click.FloatRange):
     """A number in a range; unlike ``click.FloatRange``, "nan" and "inf" are none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
@@ -66,7 +66,7 @@ seed_option = click.option(
 
 validation_option = click.option(
     "--validation",
-    type=Number(0, 1, max_open=True),
+    type=FiniteFloat(0, 1, max_open=True),
     default=0.1,
     show_default=True,
     help="Share of the data held out to measure on.",

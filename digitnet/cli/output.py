@@ -12,7 +12,7 @@ from digitnet.cli.messages import visible
 from digitnet.models.recognizer import Prediction
 
 if TYPE_CHECKING:
-    from digitnet.imaging.segmentation import Found
+    from digitnet.imaging.segmentation import DetectedDigit
 
 UNKNOWN = "?"
 
@@ -22,7 +22,7 @@ HASH = 8
 """Characters of a model's hash; two of a thousand models are hardly ever the same."""
 
 
-class Entry(NamedTuple):
+class PredictionRecord(NamedTuple):
     """What there is to say about one picture."""
 
     path: str
@@ -60,7 +60,7 @@ class Writer:
             self.stream.flush()
 
 
-def row(entry: Entry, format: str, single: bool = False, model: str = "") -> str:
+def row(entry: PredictionRecord, format: str, single: bool = False, model: str = "") -> str:
     """An entry in one of FORMATS; in text, a single one is the bare answer, in JSON the model that gave it is named."""
     if format in JSON:
         facts = entry.facts() | ({"model": model} if entry.cells else {})
@@ -75,12 +75,12 @@ def row(entry: Entry, format: str, single: bool = False, model: str = "") -> str
     return "".join(f"{escape(entry.path)}\t{answer}\t{sure:.4f}\n" for answer, sure in entry.cells)
 
 
-def of_digit(path: str, prediction: Prediction) -> Entry:
+def of_digit(path: str, prediction: Prediction) -> PredictionRecord:
     """The entry of a picture of one digit."""
-    return Entry(path, [(answer(prediction), prediction.confidence)], lambda: _facts(prediction))
+    return PredictionRecord(path, [(answer(prediction), prediction.confidence)], lambda: _facts(prediction))
 
 
-def of_number(path: str, lines: list[list[tuple[Found, Prediction]]]) -> Entry:
+def of_number(path: str, lines: list[list[tuple[DetectedDigit, Prediction]]]) -> PredictionRecord:
     """The entry of a picture of several: a line each, as sure as its least sure digit."""
     from digitnet.imaging.segmentation import text_of
 
@@ -99,12 +99,12 @@ def of_number(path: str, lines: list[list[tuple[Found, Prediction]]]) -> Entry:
     facts: dict[str, object] = {"lines": [text for text, _ in cells], "digits": digits}
     if not lines:
         facts["reason"] = "no ink found"
-    return Entry(path, cells or [(UNKNOWN, 0.0)], lambda: facts)
+    return PredictionRecord(path, cells or [(UNKNOWN, 0.0)], lambda: facts)
 
 
-def of_failure(path: str, problem: str) -> Entry:
+def of_failure(path: str, problem: str) -> PredictionRecord:
     """The entry of a picture that could not be read."""
-    return Entry(path, [], lambda: {"error": problem})
+    return PredictionRecord(path, [], lambda: {"error": problem})
 
 
 def answer(prediction: Prediction) -> str:

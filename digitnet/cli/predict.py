@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from digitnet.atomic_files import check_writable
-from digitnet.cli.batch import Reader, Source
-from digitnet.cli.inputs import STDIN, in_order
+from digitnet.cli.batch import BatchPredictor, ImageInput
+from digitnet.cli.inputs import STDIN, expand_inputs
 from digitnet.cli.messages import say
-from digitnet.cli.options import Number, OutputPath, load_model, model_option, plural
+from digitnet.cli.options import FiniteFloat, OutputPath, load_model, model_option, plural
 from digitnet.cli.output import FORMATS, Writer
 from digitnet.errors import DigitnetError
 from digitnet.imaging.preprocess import Polarity
 from digitnet.models.recognizer import Recognizer
-from digitnet.parallel import in_jobs
+from digitnet.parallel import parallel_map
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -52,7 +52,7 @@ PATH = click.Path(allow_dash=True, readable=False)
 )
 @click.option(
     "--min-confidence",
-    type=Number(0, 1),
+    type=FiniteFloat(0, 1),
     default=0,
     show_default=True,
     help='Answer "?" below it.',
@@ -129,7 +129,7 @@ def command(
     if isinstance(sys.stdout, TextIOWrapper):  # names of files may hold bytes that are not UTF-8
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     single = len(pictures) == 1 and files_from is None and not os.path.isdir(pictures[0])
-    reader = Reader(recognizer, format, single, number, show, max_pixels, save_inputs)
+    reader = BatchPredictor(recognizer, format, single, number, show, max_pixels, save_inputs)
     bar: tqdm[NoReturn] | None = None
 
     def note(line: str) -> None:
@@ -137,11 +137,14 @@ def command(
             bar.clear()
         say(line, keep="\n")
 
-    names = in_order(pictures, files_from, b"\0" if null else b"\n", recursive, note)
+    names = expand_inputs(pictures, files_from, b"\0" if null else b"\n", recursive, note)
     if sys.stderr.isatty() and not single:
         names, bar = with_bar(names, files_from)
     failures = several = 0
-    with closing(Writer(sys.stdout, format)) as writer, closing(in_jobs(reader, map(source, names), jobs)) as batches:
+    with (
+        closing(Writer(sys.stdout, format)) as writer,
+        closing(parallel_map(reader, map(source, names), jobs)) as batches,
+    ):
         for answers in batches:
             if bar is not None:
                 bar.clear()
@@ -162,11 +165,11 @@ def command(
     return 1 if failures else 0
 
 
-def source(name: str | None) -> Source | None:
+def source(name: str | None) -> ImageInput | None:
     """The picture of that name; None remains."""
     if name is None:
         return None
-    return Source(name, sys.stdin.buffer.read() if name == STDIN else None)
+    return ImageInput(name, sys.stdin.buffer.read() if name == STDIN else None)
 
 
 def with_bar(names: Iterator[str | None], files_from: str | None) -> tuple[Iterator[str | None], "tqdm[NoReturn]"]:

@@ -38,7 +38,7 @@ def use_preset(ctx: click.Context, param: click.Parameter, name: str | None) -> 
         ctx.default_map = PRESETS[name]
 
 
-def spelled_out(name: str) -> str:
+def to_cli_args(name: str) -> str:
     """A preset as one would type it."""
     options = [f"--{option.replace('_', '-')} {value}" for option, value in PRESETS[name].items() if option != "rare"]
     return " ".join([*options, *(f"--set {setting}" for setting in PRESETS[name].get("rare", ()))])

@@ -14,24 +14,24 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from digitnet.atomic_files import is_stream, naming, open_stream, replacing, set_aside
+from digitnet.atomic_files import atomic_write, is_stream, open_stream, set_aside, with_filename
 from digitnet.cli.messages import say
 from digitnet.cli.options import plural
 from digitnet.data.datasets import Dataset
 from digitnet.errors import DigitnetError
 from digitnet.models.model import Model
-from digitnet.models.model_file import State, load, load_checkpoint, save
+from digitnet.models.model_file import CheckpointState, load, load_checkpoint, save
 from digitnet.training.rbm import EPOCHS, hidden_layers, pretrain
 from digitnet.training.session import entry, finish
-from digitnet.training.trainer import DivergedError, Epoch, Training
+from digitnet.training.trainer import DivergedError, EpochResult, Trainer
 
 HEADER = "    epoch      loss  accuracy"
 """Over a line for each epoch; of the validation digits."""
-HISTORY = [field.name for field in fields(Epoch) if field.name != "gradient_norms"]
+HISTORY = [field.name for field in fields(EpochResult) if field.name != "gradient_norms"]
 """What a model keeps of each epoch."""
 
 
-def checkpoint_of(output: Path) -> Path:
+def checkpoint_path(output: Path) -> Path:
     """Where a run that will write ``output`` keeps its checkpoint."""
     return Path(f"{output}.checkpoint")
 
@@ -39,9 +39,9 @@ def checkpoint_of(output: Path) -> Path:
 class Run:
     """One training, the model file it writes, the checkpoint beside it, and perhaps a log."""
 
-    def __init__(self, training: Training, output: Path, log: Path | None) -> None:
+    def __init__(self, training: Trainer, output: Path, log: Path | None) -> None:
         self.training, self.output, self.log = training, output, log
-        self.checkpoint = checkpoint_of(output)
+        self.checkpoint = checkpoint_path(output)
         model = training.model
         start = hashlib.sha256(model.network.parameters.data).hexdigest()
         self.plan = {
@@ -160,7 +160,7 @@ class Run:
                 if time_limit is not None and time.monotonic() - began > time_limit:
                     raise DigitnetError(f"time limit: the pretraining has no end yet; {self.output} is as it was")
 
-    def _keep(self, epoch: Epoch, seconds: float, log: FileIO | None) -> None:
+    def _keep(self, epoch: EpochResult, seconds: float, log: FileIO | None) -> None:
         """Write down an epoch: history, log, checkpoint."""
         self.training.model.history.append(entry(epoch))
         if self.log and log:
@@ -168,14 +168,14 @@ class Run:
             row = {name: None if value != value else value for name, value in row.items()}
             line = json.dumps({"epoch": row.pop("number"), **row}).encode() + b"\n"
             try:
-                with naming(self.log):
+                with with_filename(self.log):
                     while line:  # a full disk takes a part of it before it complains
                         line = line[log.write(line) :]
             except BrokenPipeError:
                 say(f"{self.log}: nobody reads it any more; going on without")
                 self.log = None
         arrays, facts = self.training.state()
-        save(self.training.model, self.checkpoint, State(arrays, {"plan": self.plan, **facts}))
+        save(self.training.model, self.checkpoint, CheckpointState(arrays, {"plan": self.plan, **facts}))
         self.kept = True
 
     def _opened_log(self) -> FileIO | None:
@@ -187,7 +187,7 @@ class Run:
         lines: list[bytes] = []
         if self.training.done and self.log.exists():
             lines = self.log.read_bytes().splitlines(keepends=True)[: self.training.done]
-        with replacing(self.log) as file:
+        with atomic_write(self.log) as file:
             file.writelines(lines)
         return open(self.log, "ab", buffering=0)
 
@@ -230,7 +230,7 @@ class Run:
         return ", ".join(parts)
 
 
-def _line(epoch: Epoch, epochs: int) -> str:
+def _line(epoch: EpochResult, epochs: int) -> str:
     """A row under HEADER, for people who watch."""
     accuracy = "-" if math.isnan(epoch.validation_accuracy) else f"{epoch.validation_accuracy:.2%}"
     return f"{f'{epoch.number}/{epochs}':>9}  {epoch.loss:8.4f}  {accuracy:>8}"

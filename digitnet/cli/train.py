@@ -15,18 +15,18 @@ from digitnet.cli.options import (
     MODEL,
     SHIPPED,
     Duration,
-    Number,
+    FiniteFloat,
     OutputPath,
     check_distinct,
     data_option,
     seed_option,
     validation_option,
 )
-from digitnet.cli.presets import PRESETS, spelled_out, use_preset
-from digitnet.cli.run import Run, checkpoint_of
+from digitnet.cli.presets import PRESETS, to_cli_args, use_preset
+from digitnet.cli.run import Run, checkpoint_path
 from digitnet.data.datasets import mix
 from digitnet.errors import DigitnetError
-from digitnet.imaging.normalize import Ink
+from digitnet.imaging.normalize import Binarization
 from digitnet.models.model import Model
 from digitnet.models.model_file import load, load_shipped
 from digitnet.nn.activations import ACTIVATIONS
@@ -36,7 +36,7 @@ from digitnet.nn.network import Network
 from digitnet.nn.optimizers import OPTIMIZERS
 from digitnet.training.rbm import hidden_layers
 from digitnet.training.session import generators, record
-from digitnet.training.trainer import Settings, Training
+from digitnet.training.trainer import Trainer, TrainingSettings
 from digitnet.types import CLASSES
 
 REMEMBERED = 12_000
@@ -46,7 +46,7 @@ LARGEST = 10**8
 LAYERS = ("784", "500", "500", "10")
 RARE: dict[str, tuple[Callable[[str], Any], Any, str]] = {
     field.name.replace("_", "-"): (type(field.default), field.default, field.metadata["help"])
-    for owner in (Settings, Ink)
+    for owner in (TrainingSettings, Binarization)
     for field in fields(owner)
     if "help" in field.metadata
 }
@@ -100,7 +100,7 @@ class TrainCommand(click.Command):
         with formatter.section("Settings for --set, with their defaults"):
             formatter.write_dl([(f"{name}={default}", meaning) for name, (_, default, meaning) in RARE.items()])
         with formatter.section("Presets, each as one would type it"):
-            formatter.write_dl([(name, spelled_out(name)) for name in PRESETS])
+            formatter.write_dl([(name, to_cli_args(name)) for name in PRESETS])
 
 
 @click.command("train", cls=TrainCommand, short_help="Train a network and save it.")
@@ -117,11 +117,11 @@ class TrainCommand(click.Command):
     type=Layers(),
     help="Neurons of each layer, input first, or kernels (20x5x5) and pooling (2s).  [default: 784,500,500,10]",
 )
-@click.option("--epochs", type=click.IntRange(1), default=Settings.epochs, show_default=True)
-@click.option("--batch-size", type=click.IntRange(1), default=Settings.batch_size, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=TrainingSettings.epochs, show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), default=TrainingSettings.batch_size, show_default=True)
 @click.option(
     "--learning-rate",
-    type=Number(0, min_open=True),
+    type=FiniteFloat(0, min_open=True),
     help="Its peak.  [default: "
     + ", ".join(f"{name} {rule.default_learning_rate:g}" for name, rule in OPTIMIZERS.items())
     + "]",
@@ -132,7 +132,7 @@ class TrainCommand(click.Command):
     help="Of the hidden layers.  [default: relu]",
 )
 @click.option("--loss", type=click.Choice(list(LOSSES)), help="[default: cross-entropy]")
-@click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default=Settings.optimizer, show_default=True)
+@click.option("--optimizer", type=click.Choice(list(OPTIMIZERS)), default=TrainingSettings.optimizer, show_default=True)
 @seed_option
 @validation_option
 @data_option
@@ -182,19 +182,19 @@ def command(
     the same file, byte for byte, on the same machine. A checkpoint lies beside the output until the run is over:
     after a crash, Ctrl-C or a time limit, the same command with --resume goes on to the very same end.
     """
-    ink_names = {field.name for field in fields(Ink)}
+    ink_names = {field.name for field in fields(Binarization)}
     ink_settings = {name: value for name, value in rare.items() if name in ink_names}
     fit_settings = {name: value for name, value in rare.items() if name not in ink_names}
     try:
-        settings = Settings(epochs, batch_size, optimizer, learning_rate, early_stop, **fit_settings)
-        Ink(**ink_settings)
+        settings = TrainingSettings(epochs, batch_size, optimizer, learning_rate, early_stop, **fit_settings)
+        Binarization(**ink_settings)
     except ValueError as error:
         raise click.BadParameter(f"{error}.", param_hint="'--set'") from None
     if early_stop and not validation:
         raise click.UsageError("--early-stop needs digits to measure on; leave out --validation 0.")
     if start is not None and learning_rate is None:
         settings = replace(settings, learning_rate=OPTIMIZERS[optimizer].default_learning_rate / 10)
-    checkpoint = checkpoint_of(output)
+    checkpoint = checkpoint_path(output)
     check_distinct({"--log": log, "the checkpoint": checkpoint, "--output": output, "--data": data})
     check_distinct({"--log": log, "the checkpoint": checkpoint, "--from": start})
     for path in (output, checkpoint):
@@ -219,7 +219,7 @@ def command(
                 hidden_layers(network)
             except DigitnetError as error:
                 raise click.UsageError(f"--pretrain: {error}.") from None
-        model = Model(network, Ink(side=math.isqrt(network.sizes[0]), **ink_settings))
+        model = Model(network, Binarization(side=math.isqrt(network.sizes[0]), **ink_settings))
     dataset = read_data(data, "train")
     train, held_out = dataset.split(validation, splitting)
     if not len(train):
@@ -236,7 +236,7 @@ def command(
     if absent:
         say(f"{data}: no picture of {absent} to train on; the network will not learn to read it")
     model.record = {**record(dataset, validation, settings, seed), "pretrain": pretrain}
-    run = Run(Training(model, settings, ordering), output, log)
+    run = Run(Trainer(model, settings, ordering), output, log)
     if resume:
         run.resume()
     elif run.checkpoint.exists():

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from digitnet.types import Bytes, Floats, Words
+from digitnet.types import Floats, UInt8Array, UInt64Array
 
 WORD = 8
 """Pictures in a word: its bytes."""
@@ -25,7 +25,7 @@ KNOTS = 4
 
 
 @dataclass(frozen=True)
-class Distortions:
+class Augmentation:
     """How far to go: each group's own amount is drawn evenly from 0 up to these, either way.
 
     Attributes:
@@ -51,15 +51,15 @@ class Distortions:
     thinness: float = 0
 
 
-DISTORTIONS: dict[str, Distortions] = {
-    "none": Distortions(),
-    "light": Distortions(1.2, 10, 0.1, 0.08, 0.15, 0.9, 4, 0.5, 0.2),
-    "strong": Distortions(1.0, 15, 0.15, 0.15, 0.25, 1.5, 4.5, 0.5, 0.2),
-    "wide": Distortions(1.2, 15, 0.18, 0.15, 0.3, 1.2, 4, 1.0, 0.3),
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "none": Augmentation(),
+    "light": Augmentation(1.2, 10, 0.1, 0.08, 0.15, 0.9, 4, 0.5, 0.2),
+    "strong": Augmentation(1.0, 15, 0.15, 0.15, 0.25, 1.5, 4.5, 0.5, 0.2),
+    "wide": Augmentation(1.2, 15, 0.18, 0.15, 0.3, 1.2, 4, 1.0, 0.3),
 }
 
 
-def distort(pictures: Bytes, how: Distortions, rng: np.random.Generator, finer: int = 1) -> Bytes:
+def augment(pictures: UInt8Array, how: Augmentation, rng: np.random.Generator, finer: int = 1) -> UInt8Array:
     """Grey pictures (n, side, side) uint8 -> the same, distorted, SHARERS at a time in a way of their own.
 
     What would come from beyond an edge is what stands at that edge. The copies can have ``finer`` times as many
@@ -67,16 +67,16 @@ def distort(pictures: Bytes, how: Distortions, rng: np.random.Generator, finer: 
     """
     n, side, _ = pictures.shape
     groups = -(-n // SHARERS)
-    padded = np.zeros((groups * SHARERS, side * side), np.uint8)
-    padded[:n] = pictures.reshape(n, -1)
-    eighths = padded.reshape(groups, -1, WORD, side * side).transpose(2, 1, 0, 3)
-    words: Words = np.stack(list(eighths), axis=-1).view(np.uint64)[..., 0]  # faster than a transposed copy
-    words = warp(thicken(words, side, how, rng), sources(groups, side, finer, how, rng), side)
+    pad = np.zeros((groups * SHARERS, side * side), np.uint8)
+    pad[:n] = pictures.reshape(n, -1)
+    eighths = pad.reshape(groups, -1, WORD, side * side).transpose(2, 1, 0, 3)
+    words: UInt64Array = np.stack(list(eighths), axis=-1).view(np.uint64)[..., 0]  # faster than a transposed copy
+    words = warp(thicken(words, side, how, rng), sampling_grid(groups, side, finer, how, rng), side)
     apart = words[..., None].view(np.uint8).transpose(1, 0, 3, 2)
     return apart.reshape(-1, finer * side, finer * side)[:n]
 
 
-def sources(groups: int, side: int, finer: int, how: Distortions, rng: np.random.Generator) -> Floats:
+def sampling_grid(groups: int, side: int, finer: int, how: Augmentation, rng: np.random.Generator) -> Floats:
     """Where each pixel of a distorted picture comes from, counted in pixels of the original, row and column.
 
     Returns:
@@ -111,7 +111,7 @@ def smoothing(side: int, finer: int, sigma: float) -> Floats:
     return np.asarray(weights / np.linalg.norm(weights, axis=1, keepdims=True), np.float32)
 
 
-def warp(words: Words, source: Floats, side: int) -> Words:
+def warp(words: UInt64Array, source: Floats, side: int) -> UInt64Array:
     """Words (any, groups, side * side), looked up where ``source`` says, bilinearly and to a sixteenth of a pixel."""
     groups = len(source)
     sixteenths = np.clip(source * 16, 0, 16 * (side - 1) - 1).astype(np.int32)
@@ -126,7 +126,7 @@ def warp(words: Words, source: Floats, side: int) -> Words:
     return weighted_sum([(flat.take(start + step, axis=1, mode="clip"), weight) for step, weight in corners])
 
 
-def thicken(words: Words, side: int, how: Distortions, rng: np.random.Generator) -> Words:
+def thicken(words: UInt64Array, side: int, how: Augmentation, rng: np.random.Generator) -> UInt64Array:
     """Words (any, groups, side * side), each group blended with its dilation (thicker) or its erosion (thinner)."""
     amount = rng.uniform(-how.thinness, how.thickness, (words.shape[1], 1))
     negative = np.where(amount > 0, np.uint64(0), ~np.uint64(0))  # an erosion is the dilation of the negative
@@ -140,7 +140,7 @@ def thicken(words: Words, side: int, how: Distortions, rng: np.random.Generator)
     return weighted_sum([(words, 256 - weight), (thicker ^ negative, weight)])
 
 
-def weighted_sum(terms: list[tuple[Words, np.ndarray]]) -> Words:
+def weighted_sum(terms: list[tuple[UInt64Array, np.ndarray]]) -> UInt64Array:
     """Sum of words times integer weights, byte by byte; a byte's weights sum to 256, which stands for 1.
 
     Four bytes at a time stand 16 bits apart in a word, so that none spills into the next.

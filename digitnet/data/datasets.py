@@ -23,7 +23,7 @@ from digitnet.data.libsvm import is_libsvm, read_libsvm
 from digitnet.errors import DigitnetError
 from digitnet.imaging.image_files import list_folder, open_pages
 from digitnet.imaging.normalize import SIDE, normalize_all
-from digitnet.types import CLASSES, Bytes
+from digitnet.types import CLASSES, UInt8Array
 
 Part = Literal["train", "test"]
 IDX_PREFIX: dict[Part, str] = {"train": "train", "test": "t10k"}
@@ -54,8 +54,8 @@ class Dataset:
         ValueError: the images are not squares, or the labels not one for each image or not 0 to 9.
     """
 
-    images: Bytes
-    labels: Bytes
+    images: UInt8Array
+    labels: UInt8Array
     unread: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -160,7 +160,7 @@ def _read_idx(folder: Path, part: Part) -> Dataset:
     return Dataset(images, labels)
 
 
-def read_idx_file(path: Path, magic: int) -> Bytes:
+def read_idx_file(path: Path, magic: int) -> UInt8Array:
     """Read one IDX file of unsigned bytes (LeCun's MNIST page), or else the same name with .gz.
 
     Returns:

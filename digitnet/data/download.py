@@ -18,7 +18,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from digitnet.atomic_files import check_writable, replacing
+from digitnet.atomic_files import atomic_write, check_writable
 from digitnet.data import pypi_mirror
 from digitnet.errors import DigitnetError
 from digitnet.version import __version__
@@ -118,7 +118,7 @@ def fetch(
                 problem = without_password(f"{getattr(reason, 'strerror', None) or reason}")
                 report(" ".join(f"{origin}: {problem}".split()))
                 break
-            with replacing(folder / name) as file:
+            with atomic_write(folder / name) as file:
                 file.write(content)
             missing.remove(name)
             yield name, origin

@@ -7,7 +7,7 @@ import numpy as np
 
 from digitnet.errors import DigitnetError
 from digitnet.imaging.normalize import SIDE
-from digitnet.types import CLASSES, Bytes
+from digitnet.types import CLASSES, UInt8Array
 
 PIXELS = SIDE * SIDE
 CENTRE = SIDE / 2
@@ -25,7 +25,7 @@ def is_libsvm(path: Path) -> bool:
     return "," not in first and first.lstrip("+-")[:1].isdigit()
 
 
-def read_libsvm(path: Path) -> tuple[Bytes, Bytes]:
+def read_libsvm(path: Path) -> tuple[UInt8Array, UInt8Array]:
     """Read labelled digits of 28x28 pixels.
 
     Pixels are counted from 1, as LibSVM and libdnn do, or from 0, as others do: a pixel 784 or 0 tells, and where

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from digitnet.imaging.normalize import SIDE, normalize_all
-from digitnet.types import Bytes
+from digitnet.types import UInt8Array
 
 WAVES = 8
 """Plane waves in a picture; a single high one makes stripes, a few make checks, many make grain and blots."""
@@ -13,7 +13,7 @@ STROKES = 130
 """Pixels of ink up to which a picture could be a digit's strokes: most digits have fewer."""
 
 
-def nonsense(count: int, rng: np.random.Generator) -> Bytes:
+def nonsense(count: int, rng: np.random.Generator) -> UInt8Array:
     """Draw up to (count, 28, 28) uint8 grey pictures, which have come through the chain as any picture does.
 
     Random waves are cut off at a random level, softly or sharply; in half of all they sink towards the edges, which

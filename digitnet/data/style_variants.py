@@ -6,10 +6,10 @@ pictures before they are distorted.
 
 import numpy as np
 
-from digitnet.types import Bytes, Floats
+from digitnet.types import Floats, UInt8Array
 
 
-def with_habits(pictures: Bytes, labels: Bytes, share: float, rng: np.random.Generator) -> Bytes:
+def add_style_variants(pictures: UInt8Array, labels: UInt8Array, share: float, rng: np.random.Generator) -> UInt8Array:
     """Grey pictures (n, height, width) uint8, of which a ``share`` of the 1s, 7s and 9s get a habit."""
     chosen = np.flatnonzero(np.isin(labels, list(HABITS)) & (rng.random(len(labels)) < share))
     changed = pictures.copy()
@@ -70,7 +70,7 @@ HABITS = {1: (one, 1.0), 7: (seven, 1.5), 9: (nine, 2.0)}
 """Of each digit: its strokes, and how often a row of pixels meets the pen."""
 
 
-def stroke(shape: tuple[int, ...], start: Floats, end: Floats, width: float) -> Bytes:
+def stroke(shape: tuple[int, ...], start: Floats, end: Floats, width: float) -> UInt8Array:
     """A straight stroke with soft edges, alone in a picture."""
     along = end - start
     points = np.moveaxis(np.mgrid[: shape[0], : shape[1]], 0, -1) - start

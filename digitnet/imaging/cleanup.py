@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 
 from digitnet.imaging.components import components
-from digitnet.imaging.preprocess import local_maximum, otsu, padded, scaled, total
+from digitnet.imaging.preprocess import dilate, otsu, pad, scaled, total
 from digitnet.imaging.stacks import unstack
-from digitnet.types import Bytes
+from digitnet.types import UInt8Array
 
 MARGIN = 0.2
 """Share of the picture, from each edge, in which a frame may lie."""
@@ -38,7 +38,7 @@ FINE = 80
 """Pixels of the longer side at which a digit is fine enough to be thickened."""
 
 
-def without_frame(strength: Bytes, threshold: np.ndarray) -> Bytes:
+def without_frame(strength: UInt8Array, threshold: np.ndarray) -> UInt8Array:
     """Erase the lines of a box that is printed around the digit: two sides of one, or one that is clear of it."""
     height, width, _ = strength.shape
     if 2 * min(height, width) < max(height, width):
@@ -46,7 +46,7 @@ def without_frame(strength: Bytes, threshold: np.ndarray) -> Bytes:
     is_ink = strength > threshold
     pen = max(height, width) // 32 + 1
     is_thin = is_ink & ~opening(is_ink, pen, pen)
-    level, upright = level_lines(is_thin, is_ink), level_lines(is_thin.swapaxes(0, 1), is_ink.swapaxes(0, 1))
+    level, upright = horizontal_lines(is_thin, is_ink), horizontal_lines(is_thin.swapaxes(0, 1), is_ink.swapaxes(0, 1))
     without = strength
     for i in np.flatnonzero(spans(level) | spans(upright)):
         without = strength.copy() if without is strength else without
@@ -54,10 +54,10 @@ def without_frame(strength: Bytes, threshold: np.ndarray) -> Bytes:
     return without
 
 
-def level_lines(is_thin: np.ndarray, is_ink: np.ndarray) -> np.ndarray:
+def horizontal_lines(is_thin: np.ndarray, is_ink: np.ndarray) -> np.ndarray:
     """Which ink lies in nearly level lines: thin, but for where a stroke of the digit meets the line."""
     width = is_thin.shape[1]
-    lines = opening(local_maximum(is_thin, width // 120, 0), 0, width // 6) & is_thin
+    lines = opening(dilate(is_thin, width // 120, 0), 0, width // 6) & is_thin
     return np.asarray(~opening(~lines, 0, width // 8) & is_ink)
 
 
@@ -80,15 +80,15 @@ def edge_lines(lines: np.ndarray) -> list[np.ndarray]:
     return [line for line in (upper, lower) if line.any(axis=0).mean() > SPAN]
 
 
-def erased(strength: Bytes, level: list[np.ndarray], upright: list[np.ndarray]) -> Bytes:
+def erased(strength: UInt8Array, level: list[np.ndarray], upright: list[np.ndarray]) -> UInt8Array:
     """One picture (height, width) without its level and upright lines, if they are a frame."""
     if not level and not upright:
         return strength
     rim = 1 + max(strength.shape) // 100
     frame = np.zeros(strength.shape, bool)
     for line in (*level, *(line.T for line in upright)):
-        frame |= local_maximum(line, rim, rim)
-    without: Bytes = np.where(frame, 0, strength).astype(np.uint8)
+        frame |= dilate(line, rim, rim)
+    without: UInt8Array = np.where(frame, 0, strength).astype(np.uint8)
     rest = without > otsu(without[..., None])
     if len(level) + len(upright) == 1 and not goes_beyond((level or upright)[0], rest if level else rest.T):
         return strength  # a digit's own bar, such as a 7's
@@ -104,10 +104,10 @@ def goes_beyond(line: np.ndarray, rest: np.ndarray) -> bool:
 
 def opening(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """What is left of a mask where a rectangle of so many rows and columns either way fits in."""
-    return local_maximum(~local_maximum(~mask, rows, columns), rows, columns)
+    return dilate(~dilate(~mask, rows, columns), rows, columns)
 
 
-def largest_piece_and_its_neighbours(strength: Bytes, threshold: np.ndarray) -> tuple[Bytes, np.ndarray]:
+def keep_main_component(strength: UInt8Array, threshold: np.ndarray) -> tuple[UInt8Array, np.ndarray]:
     """Keep the piece with the most ink near the middle, and what is near it and no speck.
 
     Returns:
@@ -130,7 +130,7 @@ def largest_piece_and_its_neighbours(strength: Bytes, threshold: np.ndarray) -> 
         return strength, crowded
     dirt = pieces.pixels(away).reshape(tall.shape)[dirty, :height].transpose(1, 2, 0)
     strength = strength.copy()
-    strength[..., dirty] = np.where(local_maximum(dirt, 1, 1), 0, strength[..., dirty])
+    strength[..., dirty] = np.where(dilate(dirt, 1, 1), 0, strength[..., dirty])
     return strength, crowded
 
 
@@ -193,7 +193,7 @@ def side_by_side(boxes: np.ndarray, areas: np.ndarray, height: int, width: int) 
     return [groups[i] for i in digits if high[i] >= TALL * tallest]
 
 
-def thicken(strength: Bytes) -> list[Bytes]:
+def thicken(strength: UInt8Array) -> list[UInt8Array]:
     """Bring thin strokes of a digit that fills the picture to PEN; a digit of few pixels is enlarged first.
 
     The pictures (height, width) grow by what their strokes need.
@@ -203,21 +203,21 @@ def thicken(strength: Bytes) -> list[Bytes]:
     if max(strength.shape[:2]) < FINE:
         strength = scaled(strength, FINE, Image.Resampling.BICUBIC)
     is_ink = strength > 127
-    edge = is_ink & local_maximum(~padded(is_ink, 1, 1), 1, 1)[1:-1, 1:-1]
+    edge = is_ink & dilate(~pad(is_ink, 1, 1), 1, 1)[1:-1, 1:-1]
     stroke = 2 * total(is_ink) / np.maximum(total(edge), 1)
     missing = np.rint((PEN * max(strength.shape[:2]) - stroke) / 2).astype(int)
     thick = unstack(strength)
     for pixels in set(missing[missing > 0].tolist()):
         chosen = np.flatnonzero(missing == pixels)
-        for i, picture in zip(chosen, unstack(widened(strength[..., chosen], pixels)), strict=True):
+        for i, picture in zip(chosen, unstack(dilate_strokes(strength[..., chosen], pixels)), strict=True):
             thick[i] = picture
     return thick
 
 
-def widened(strength: Bytes, pixels: int) -> Bytes:
+def dilate_strokes(strength: UInt8Array, pixels: int) -> UInt8Array:
     """Strokes thicker by so many pixels on either side, and the picture with them."""
-    strength = padded(strength, pixels, pixels)
+    strength = pad(strength, pixels, pixels)
     for step in range(pixels):  # squares and crosses in turn: nearly a disc
-        square = local_maximum(strength, 1, 1) if step % 2 else strength
-        strength = np.maximum(square, np.maximum(local_maximum(strength, 1, 0), local_maximum(strength, 0, 1)))
+        square = dilate(strength, 1, 1) if step % 2 else strength
+        strength = np.maximum(square, np.maximum(dilate(strength, 1, 0), dilate(strength, 0, 1)))
     return strength

@@ -16,7 +16,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from digitnet.errors import DigitnetError
 from digitnet.imaging.limits import check_inner, check_memory
 from digitnet.imaging.preprocess import LARGEST, small_grey
-from digitnet.types import Bytes
+from digitnet.types import UInt8Array
 
 Picture: TypeAlias = Image.Image
 """Pillow's, for modules that only pass it on."""
@@ -349,6 +349,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
 
 
-def save_grey(path: Path | BinaryIO, grey: Bytes) -> None:
+def save_grey(path: Path | BinaryIO, grey: UInt8Array) -> None:
     """Write grey levels (height, width) uint8 as a PNG."""
     Image.fromarray(grey).save(path, "PNG")

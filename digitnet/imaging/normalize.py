@@ -12,12 +12,12 @@ import numpy as np
 from PIL import Image
 
 from digitnet.checks import choice, instance, integer, square_images
-from digitnet.imaging.cleanup import largest_piece_and_its_neighbours, thicken, without_frame
+from digitnet.imaging.cleanup import keep_main_component, thicken, without_frame
 from digitnet.imaging.preprocess import (
     FAINTEST,
     Polarity,
     dark_on_light,
-    even_light,
+    denoise,
     is_blank,
     otsu,
     pixels,
@@ -25,10 +25,10 @@ from digitnet.imaging.preprocess import (
     scaled,
     small_grey,
     stretch,
-    without_grain,
+    subtract_background,
 )
 from digitnet.imaging.stacks import map_by_shape, unstack
-from digitnet.types import Bytes, Floats
+from digitnet.types import Floats, UInt8Array
 
 SIDE = 28
 """Pixels along each side of a normalized picture (LeCun et al. 1998, section III.A)."""
@@ -37,7 +37,7 @@ BOX = 20
 
 
 @dataclass(frozen=True)
-class Ink:
+class Binarization:
     """How grey becomes the vector of one network.
 
     Attributes:
@@ -57,7 +57,7 @@ class Ink:
         object.__setattr__(self, "threshold", integer("threshold", self.threshold, 0, 254))
 
 
-def normalize(picture: Image.Image, polarity: Polarity = "auto") -> Bytes:
+def normalize(picture: Image.Image, polarity: Polarity = "auto") -> UInt8Array:
     """Any picture of one digit -> (28, 28) uint8 grey, ink bright, as MNIST draws it; all 0 if it holds no ink.
 
     The digit is scaled with its shape kept into a box of 20x20 pixels, which is placed so that the centre of
@@ -70,11 +70,11 @@ def normalize(picture: Image.Image, polarity: Polarity = "auto") -> Bytes:
     """
     advice = "PIL.Image.open(path) or PIL.Image.fromarray(array) makes one"
     instance("picture", picture, Image.Image, advice)
-    normalized: Bytes = normalize_all([small_grey(picture)], polarity)[0]
+    normalized: UInt8Array = normalize_all([small_grey(picture)], polarity)[0]
     return normalized
 
 
-def normalize_all(greys: Sequence[Image.Image], polarity: Polarity = "auto") -> Bytes:
+def normalize_all(greys: Sequence[Image.Image], polarity: Polarity = "auto") -> UInt8Array:
     """What :func:`normalize` makes of pictures, each already :func:`small_grey`, (n, 28, 28); faster together."""
     return np.array(stages(greys, polarity).normalized, np.uint8).reshape(-1, SIDE, SIDE)  # also if there are none
 
@@ -91,11 +91,11 @@ class Stages(NamedTuple):
         crowded: whether each seems to hold several digits.
     """
 
-    grey: list[Bytes]
-    strength: list[Bytes]
-    digit: list[Bytes]
-    thick: list[Bytes]
-    normalized: list[Bytes]
+    grey: list[UInt8Array]
+    strength: list[UInt8Array]
+    digit: list[UInt8Array]
+    thick: list[UInt8Array]
+    normalized: list[UInt8Array]
     crowded: list[bool]
 
 
@@ -107,33 +107,33 @@ def stages(greys: Sequence[Image.Image], polarity: Polarity = "auto") -> Stages:
     """
     choice("polarity", polarity, get_args(Polarity))
     grey = pixels(greys)
-    strength = map_by_shape(lambda stack: unstack(strength_of(stack, polarity)), grey)
+    strength = map_by_shape(lambda stack: unstack(ink_strength(stack, polarity)), grey)
     found = map_by_shape(digits_of, strength)
     digit = [crop for crop, _ in found]
     thick = map_by_shape(thicken, digit)
-    normalized = map_by_shape(lambda stack: centre(fit_box(stack)), thick)
+    normalized = map_by_shape(lambda stack: center_by_mass(resize_to_box(stack)), thick)
     return Stages(grey, strength, digit, thick, normalized, [crowded for _, crowded in found])
 
 
-def strength_of(grey: Bytes, polarity: Polarity, reach: int | None = None) -> Bytes:
-    """How much each pixel differs from its paper; for ``reach`` see :func:`digitnet.imaging.preprocess.even_light`."""
-    return even_light(dark_on_light(without_grain(grey), polarity), reach)
+def ink_strength(grey: UInt8Array, polarity: Polarity, reach: int | None = None) -> UInt8Array:
+    """How much each pixel differs from its paper; for ``reach`` see ``subtract_background``."""
+    return subtract_background(dark_on_light(denoise(grey), polarity), reach)
 
 
-def digits_of(strength: Bytes) -> list[tuple[Bytes, bool]]:
+def digits_of(strength: UInt8Array) -> list[tuple[UInt8Array, bool]]:
     """The digit of each picture, cut out and stretched from 0 to 255; and whether there seem to be more.
 
     Where there is no ink there are no pixels.
     """
     threshold = otsu(strength)
     strength, threshold = _split_again(strength, without_frame(strength, threshold), threshold)
-    kept, crowded = largest_piece_and_its_neighbours(strength, threshold)
+    kept, crowded = keep_main_component(strength, threshold)
     strength, threshold = _split_again(strength, kept, threshold)
     digit = np.where(is_blank(strength, threshold), np.uint8(0), stretch(strength, threshold))
     return list(zip(cut_out(digit), crowded.tolist(), strict=True))
 
 
-def _split_again(before: Bytes, after: Bytes, threshold: np.ndarray) -> tuple[Bytes, np.ndarray]:
+def _split_again(before: UInt8Array, after: UInt8Array, threshold: np.ndarray) -> tuple[UInt8Array, np.ndarray]:
     """What a step has left, and the thresholds, found anew for the pictures that it has changed."""
     changed = np.flatnonzero((after != before).any(axis=0).any(axis=0))
     if len(changed):
@@ -141,7 +141,7 @@ def _split_again(before: Bytes, after: Bytes, threshold: np.ndarray) -> tuple[By
     return after, threshold
 
 
-def cut_out(strength: Bytes) -> list[Bytes]:
+def cut_out(strength: UInt8Array) -> list[UInt8Array]:
     """Of each picture the smallest rectangle that holds every pixel of more than half ink; (0, 0) if there is none.
 
     A soft edge counts: a row or column just outside that still shows some ink belongs to it.
@@ -166,18 +166,18 @@ def cut_out(strength: Bytes) -> list[Bytes]:
     return [strength[top:bottom, left:right, i] for i, (top, bottom, left, right) in enumerate(crops)]
 
 
-def fit_box(crop: Bytes) -> Bytes:
+def resize_to_box(crop: UInt8Array) -> UInt8Array:
     """Scale rectangles, their shape kept, so that the longer side is 20 pixels: area averaging down, linear up."""
     if not crop.size:
         return crop
     method = Image.Resampling.BOX if max(crop.shape[:2]) > BOX else Image.Resampling.BILINEAR
     box = scaled(crop, BOX, method)
     highest = np.maximum(box.max(axis=0).max(axis=0), 1)
-    brighter: Bytes = (box * (255 / highest).astype(np.float32)).astype(np.uint8)
+    brighter: UInt8Array = (box * (255 / highest).astype(np.float32)).astype(np.uint8)
     return brighter
 
 
-def centre(box: Bytes) -> list[Bytes]:
+def center_by_mass(box: UInt8Array) -> list[UInt8Array]:
     """Place up to 20x20 pixels in fields of 28x28 so that the centre of mass is the field's, to the pixel."""
     *shape, count = box.shape
     corners = []
@@ -191,17 +191,17 @@ def centre(box: Bytes) -> list[Bytes]:
     return list(centred)
 
 
-def binarize(grey: Bytes, ink: Ink) -> Bytes:
+def binarize(grey: UInt8Array, ink: Binarization) -> UInt8Array:
     """Normalized pictures (n, 28, 28) uint8 -> ink vectors (n, side * side) uint8 of 0 and 1.
 
     Where the vector's side is another than the picture's, it is made from the grey, before that loses its levels.
 
     Raises:
-        TypeError: ``grey`` is not an array of uint8, or ``ink`` not an Ink.
+        TypeError: ``grey`` is not an array of uint8, or ``ink`` no Binarization.
         ValueError: ``grey`` does not have that shape.
     """
     square_images("grey", grey)
-    instance("ink", ink, Ink, "Ink() has MNIST's side and the usual threshold")
+    instance("ink", ink, Binarization, "Binarization() has MNIST's side and the usual threshold")
     if ink.side != grey.shape[1]:
         resize = resizing(grey.shape[1], ink.side, Image.Resampling.BILINEAR)
         levels: np.ndarray = resize @ grey.astype(np.float32) @ resize.T
@@ -210,6 +210,6 @@ def binarize(grey: Bytes, ink: Ink) -> Bytes:
     return (levels > ink.threshold).reshape(len(grey), ink.side**2).view(np.uint8)
 
 
-def columns(vectors: Bytes | Floats) -> Floats:
+def columns(vectors: UInt8Array | Floats) -> Floats:
     """Ink vectors (n, inputs) -> what a network takes: float32 (inputs, n), one column per picture."""
     return vectors.astype(np.float32).T

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageChops
 
-from digitnet.types import Bytes, Floats
+from digitnet.types import Floats, UInt8Array
 
 FAINTEST = 20
 """Grey levels by which ink must differ from paper to count as ink."""
@@ -143,13 +143,13 @@ def _finite(levels: np.ndarray) -> np.ndarray:
         return np.nan_to_num(levels.astype(np.float64), posinf=0, neginf=0)
 
 
-def _eight_bits(levels: np.ndarray, least: float, high: float) -> Bytes:
+def _eight_bits(levels: np.ndarray, least: float, high: float) -> UInt8Array:
     """Integers beyond 8 bits keep their top 8; floats and anything out of range are stretched from 0 or below.
 
     ``least`` and ``high`` are the extremes of the whole picture, of which ``levels`` may be a part.
     """
     if levels.dtype == np.uint16:
-        top_byte: Bytes = (levels >> 8).astype(np.uint8)
+        top_byte: UInt8Array = (levels >> 8).astype(np.uint8)
         return top_byte
     low = min(least, 0)
     top = next((top for top in (1, 255, 65535) if low >= 0 and high <= top), high - low)
@@ -174,12 +174,12 @@ def reduce(grey: Image.Image, largest: int = LARGEST) -> Image.Image:
     return grey.resize((width, height), Image.Resampling.BOX)
 
 
-def pixels(greys: Iterable[Image.Image]) -> list[Bytes]:
+def pixels(greys: Iterable[Image.Image]) -> list[UInt8Array]:
     """Pictures of mode L -> their grey levels (height, width).
 
     Neighbours of one size are pasted into one: that is several times as fast as to look into each.
     """
-    levels: list[Bytes] = []
+    levels: list[UInt8Array] = []
     for (width, height), alike in groupby(greys, key=lambda grey: grey.size):
         same = list(alike)
         sheet = Image.new("L", (width, height * len(same)))
@@ -195,7 +195,7 @@ def scaled_shape(shape: tuple[int, int], longer: int) -> tuple[int, int]:
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
-def scaled(levels: Bytes, longer: int, method: Image.Resampling) -> Bytes:
+def scaled(levels: UInt8Array, longer: int, method: Image.Resampling) -> UInt8Array:
     """Small pictures with so many pixels on their longer side, their shape kept; as Pillow would, but all at once.
 
     A picture becomes the same in any company, as sums are exact. Levels differ from Pillow's, whose weights have 22
@@ -227,14 +227,14 @@ def resizing(old: int, new: int, method: Image.Resampling) -> Floats:
     return np.asarray(np.rint(weights * np.float32(1 << 15)) / np.float32(1 << 15))
 
 
-def dark_on_light(grey: Bytes, polarity: Polarity) -> Bytes:
+def dark_on_light(grey: UInt8Array, polarity: Polarity) -> UInt8Array:
     """Pictures whose ink is darker than their paper, turned into their negatives where it is not so already."""
     if polarity == "dark":
         return grey
     return 255 - grey if polarity == "light" else np.where(is_light_on_dark(grey), 255 - grey, grey)
 
 
-def without_grain(grey: Bytes) -> Bytes:
+def denoise(grey: UInt8Array) -> UInt8Array:
     """Pictures that are larger than a digit needs, blurred by a pixel: that halves the grain of paper and sensor.
 
     Else the local maximum that even_light takes for paper would be grain, and faint pencil no darker than that.
@@ -249,7 +249,7 @@ def without_grain(grey: Bytes) -> Bytes:
     return (levels + 8 >> 4).astype(np.uint8)
 
 
-def is_light_on_dark(grey: Bytes) -> np.ndarray:
+def is_light_on_dark(grey: UInt8Array) -> np.ndarray:
     """Whether ink is lighter than its paper (n,): ink is what departs furthest from paper.
 
     Paper is the middle one of three medians: the whole picture's, which a fat digit misleads; that of the margin, an
@@ -269,15 +269,15 @@ def is_light_on_dark(grey: Bytes) -> np.ndarray:
     return np.asarray(total(departure, np.float64) > 0)
 
 
-def _medians(*parts: Bytes) -> Bytes:
+def _medians(*parts: UInt8Array) -> UInt8Array:
     """The median of what lies in all these parts (n,); NumPy's own imports masked arrays, a tenth of the start-up."""
     levels = np.concatenate([part.reshape(-1, part.shape[-1]) for part in parts])
     middle = len(levels) // 2
-    medians: Bytes = np.partition(levels, middle, axis=0)[middle]
+    medians: UInt8Array = np.partition(levels, middle, axis=0)[middle]
     return medians
 
 
-def even_light(grey: Bytes, reach: int | None = None) -> Bytes:
+def subtract_background(grey: UInt8Array, reach: int | None = None) -> UInt8Array:
     """How much darker each pixel is than the paper around it: 0 on paper, also where light falls off.
 
     Paper is the morphological closing, a local maximum and then a local minimum, over ``reach`` pixels either
@@ -286,8 +286,8 @@ def even_light(grey: Bytes, reach: int | None = None) -> Bytes:
     """
     reach = reach or max(grey.shape[:2]) // 4 + 1
     # The maximum is wanted beyond the edges, too, or light that falls off towards one would look like ink there.
-    highest = local_maximum(padded(grey, reach, reach), reach, reach)
-    paper = 255 - local_maximum(255 - highest, reach, reach)[reach:-reach, reach:-reach]
+    highest = dilate(pad(grey, reach, reach), reach, reach)
+    paper = 255 - dilate(255 - highest, reach, reach)[reach:-reach, reach:-reach]
     return np.asarray(paper - grey)
 
 
@@ -296,7 +296,7 @@ def total(levels: np.ndarray, dtype: type[np.generic] = np.uint32) -> np.ndarray
     return np.asarray(levels.sum(axis=0, dtype=dtype).sum(axis=0))
 
 
-def padded(levels: np.ndarray, rows: int, columns: int) -> np.ndarray:
+def pad(levels: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """Pictures with so many rows of 0 above and below, and columns of 0 on the left and right."""
     height, width, *count = levels.shape
     wider = np.zeros((height + 2 * rows, width + 2 * columns, *count), levels.dtype)
@@ -304,9 +304,9 @@ def padded(levels: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return wider
 
 
-def local_maximum(levels: np.ndarray, rows: int, columns: int) -> np.ndarray:
+def dilate(levels: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """The largest level within so many rows and columns of every pixel, either way; 0 beyond the edges."""
-    widest = padded(levels, rows, columns)
+    widest = pad(levels, rows, columns)
     for axis, reach in enumerate((rows, columns)):
         length = 1
         while length < 2 * reach + 1:  # maxima of ever longer stretches, each from two that overlap
@@ -317,7 +317,7 @@ def local_maximum(levels: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return widest
 
 
-def otsu(levels: Bytes) -> np.ndarray:
+def otsu(levels: UInt8Array) -> np.ndarray:
     """The thresholds (n,) that best split grey levels into two classes, those above it and the rest (Otsu 1979).
 
     Best is the largest variance between the classes; a picture of one level gets that level.
@@ -334,7 +334,7 @@ def otsu(levels: Bytes) -> np.ndarray:
     return np.asarray(np.where(splits.any(axis=1), np.where(splits, between, 0).argmax(axis=1), levels[0, 0]))
 
 
-def _histograms(levels: Bytes, chosen: np.ndarray) -> np.ndarray:
+def _histograms(levels: UInt8Array, chosen: np.ndarray) -> np.ndarray:
     """How many of the pixels that a mask chooses have each level, (n, 256)."""
     count = levels.shape[-1]
     places = np.flatnonzero(chosen)
@@ -342,14 +342,14 @@ def _histograms(levels: Bytes, chosen: np.ndarray) -> np.ndarray:
     return counts.reshape(count, 256)
 
 
-def is_blank(strength: Bytes, threshold: np.ndarray) -> np.ndarray:
+def is_blank(strength: UInt8Array, threshold: np.ndarray) -> np.ndarray:
     """Whether what is above a threshold departs too little from the paper to be ink (n,)."""
     is_ink = strength > threshold
     mean = total(strength * is_ink) / np.maximum(total(is_ink), 1)
     return np.asarray((strength.max(axis=0).max(axis=0) < FAINTEST) | (mean < FAINTEST))
 
 
-def stretch(strength: Bytes, threshold: np.ndarray) -> Bytes:
+def stretch(strength: UInt8Array, threshold: np.ndarray) -> UInt8Array:
     """Ink strengths on a scale on which paper is 0, ink is 255 and the threshold between them about inked."""
     is_ink = strength > threshold
     inked, bare = total(is_ink), total(~is_ink)
@@ -359,7 +359,7 @@ def stretch(strength: Bytes, threshold: np.ndarray) -> Bytes:
     return np.clip(levels, 0, 255, out=levels).astype(np.uint8)
 
 
-def _median_of(levels: Bytes, chosen: np.ndarray) -> np.ndarray:
+def _median_of(levels: UInt8Array, chosen: np.ndarray) -> np.ndarray:
     """The median (n,) of the pixels that a mask chooses in each picture; anything where there is none."""
     below = _histograms(levels, chosen).cumsum(axis=1)
     inked = below[:, -1:]

@@ -10,9 +10,9 @@ from PIL import Image
 from digitnet.errors import DigitnetError
 from digitnet.imaging.cleanup import RULED, belonging, side_by_side, thicken, without_frame
 from digitnet.imaging.components import Components, components
-from digitnet.imaging.normalize import centre, fit_box, strength_of
+from digitnet.imaging.normalize import center_by_mass, ink_strength, resize_to_box
 from digitnet.imaging.preprocess import SHEET, Polarity, is_blank, otsu, reduce, small_grey, stretch
-from digitnet.types import Bytes
+from digitnet.types import UInt8Array
 
 SPECK = 0.02
 """Share of the largest piece's ink below which a piece is dirt."""
@@ -29,7 +29,7 @@ GAP = 1.0
 
 
 @dataclass(frozen=True)
-class Found:
+class DetectedDigit:
     """One digit of a picture.
 
     Attributes:
@@ -39,20 +39,20 @@ class Found:
     """
 
     box: tuple[float, float, float, float]
-    strength: Bytes
+    strength: UInt8Array
     scale: float
 
     @property
-    def grey(self) -> Bytes:
+    def grey(self) -> UInt8Array:
         """The digit as a network is given it, (28, 28)."""
         height, width = self.strength.shape
         strength = self.strength
         if not RULED * height <= width <= WIDEST * height:  # a line, which would take long to thicken
             strength = np.asarray(reduce(Image.fromarray(strength)))
         thick = thicken(strength[..., None])[0]
-        return centre(fit_box(thick[..., None]))[0]
+        return center_by_mass(resize_to_box(thick[..., None]))[0]
 
-    def halves(self) -> tuple["Found", "Found"] | None:
+    def halves(self) -> tuple["DetectedDigit", "DetectedDigit"] | None:
         """Two digits that touch, cut where there is least ink about the middle.
 
         None if it is too narrow for two, or as wide as no row of digits that touch.
@@ -65,12 +65,12 @@ class Found:
         left, top, right, bottom = self.box
         middle = left + cut * self.scale
         return (
-            Found((left, top, middle, bottom), self.strength[:, :cut], self.scale),
-            Found((middle, top, right, bottom), self.strength[:, cut:], self.scale),
+            DetectedDigit((left, top, middle, bottom), self.strength[:, :cut], self.scale),
+            DetectedDigit((middle, top, right, bottom), self.strength[:, cut:], self.scale),
         )
 
 
-def find_digits(picture: Image.Image, polarity: Polarity = "auto", scale: float = 1) -> list[list[Found]]:
+def find_digits(picture: Image.Image, polarity: Polarity = "auto", scale: float = 1) -> list[list[DetectedDigit]]:
     """The digits of a picture, line by line from the top, each line from the left.
 
     Args:
@@ -84,7 +84,7 @@ def find_digits(picture: Image.Image, polarity: Polarity = "auto", scale: float 
     """
     grey = np.asarray(small_grey(picture, SHEET))
     scale *= max(picture.size) / max(grey.shape)
-    stack = strength_of(grey[..., None], polarity, min(grey.shape) // 4 + 1)
+    stack = ink_strength(grey[..., None], polarity, min(grey.shape) // 4 + 1)
     threshold = otsu(stack)
     if is_blank(stack, threshold)[0]:
         return []
@@ -97,7 +97,7 @@ def find_digits(picture: Image.Image, polarity: Polarity = "auto", scale: float 
     return lines_of([_cut_out(pieces, group, strength, scale) for group in groups])
 
 
-def digits_beside(strength: Bytes) -> tuple[list[Found], bool]:
+def digits_beside(strength: UInt8Array) -> tuple[list[DetectedDigit], bool]:
     """Ink strengths (height, width) -> what may be a digit each, and whether the chain takes all of it for one digit.
 
     It sees what the normalization sees, by which only a few pictures seem to hold several digits.
@@ -112,13 +112,13 @@ def digits_beside(strength: Bytes) -> tuple[list[Found], bool]:
     return [_cut_out(pieces, group, levels, 1) for group in groups], all(digit[group].all() for group in groups)
 
 
-def _cut_out(pieces: Components, group: np.ndarray, strength: Bytes, scale: float) -> Found:
+def _cut_out(pieces: Components, group: np.ndarray, strength: UInt8Array, scale: float) -> DetectedDigit:
     """Some pieces of a picture as one digit."""
     top, left = pieces.boxes[group, :2].min(axis=0)
     bottom, right = pieces.boxes[group, 2:].max(axis=0)
     own = np.isin(pieces.labels[top:bottom, left:right], [0, *(group + 1)])
     box = (left * scale, top * scale, right * scale, bottom * scale)
-    return Found(box, np.where(own, strength[top:bottom, left:right], 0).astype(np.uint8), scale)
+    return DetectedDigit(box, np.where(own, strength[top:bottom, left:right], 0).astype(np.uint8), scale)
 
 
 def digits_of(boxes: np.ndarray, areas: np.ndarray) -> list[np.ndarray]:
@@ -141,9 +141,9 @@ def digits_of(boxes: np.ndarray, areas: np.ndarray) -> list[np.ndarray]:
     return [np.array(group) for group in groups.values()]
 
 
-def lines_of(found: list[Found]) -> list[list[Found]]:
+def lines_of(found: list[DetectedDigit]) -> list[list[DetectedDigit]]:
     """Digits -> lines: from the left, each follows the digit that ends a line and stands most at its own height."""
-    lines: list[list[Found]] = []
+    lines: list[list[DetectedDigit]] = []
     for digit in sorted(found, key=lambda digit: digit.box[0]):
         _, top, _, bottom = digit.box
         shared = [min(bottom, line[-1].box[3]) - max(top, line[-1].box[1]) for line in lines]
@@ -154,7 +154,7 @@ def lines_of(found: list[Found]) -> list[list[Found]]:
     return sorted(lines, key=lambda line: line[0].box[1])
 
 
-def text_of(line: list[Found], answers: Sequence[str]) -> str:
+def text_of(line: list[DetectedDigit], answers: Sequence[str]) -> str:
     """The answers to a line's digits as text, with a space where a gap is wide for this line."""
     heights = [found.box[3] - found.box[1] for found in line]
     gaps = [after.box[0] - before.box[2] for before, after in pairwise(line)]

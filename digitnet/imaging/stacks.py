@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from digitnet.types import Bytes
+from digitnet.types import UInt8Array
 
 BATCH_PIXELS = 1 << 18
 """Pixels of a stack that stay in a core's cache from one step to the next."""
@@ -16,7 +16,7 @@ MIN_BATCHED = 16
 Result = TypeVar("Result")
 
 
-def map_by_shape(step: Callable[[Bytes], Iterable[Result]], pictures: Sequence[Bytes]) -> list[Result]:
+def map_by_shape(step: Callable[[UInt8Array], Iterable[Result]], pictures: Sequence[UInt8Array]) -> list[Result]:
     """Apply a step to pictures (height, width) of any sizes, those of one size together in stacks (height, width, n).
 
     The step returns a result for each of its stack, and so does this for each of ``pictures``, in their order.
@@ -35,6 +35,6 @@ def map_by_shape(step: Callable[[Bytes], Iterable[Result]], pictures: Sequence[B
     return [results[i] for i in range(len(pictures))]
 
 
-def unstack(stack: Bytes) -> list[Bytes]:
+def unstack(stack: UInt8Array) -> list[UInt8Array]:
     """The pictures (height, width) of a stack (height, width, n)."""
     return list(stack.transpose(2, 0, 1))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from digitnet.checks import instance
-from digitnet.imaging.normalize import Ink
+from digitnet.imaging.normalize import Binarization
 from digitnet.nn.network import Network
 from digitnet.types import CLASSES
 
@@ -38,16 +38,16 @@ class Model:
     def __init__(
         self,
         network: Network,
-        ink: Ink | None = None,
+        ink: Binarization | None = None,
         record: Mapping[str, Fact] | None = None,
         history: Sequence[Mapping[str, float]] = (),
     ) -> None:
         instance("network", network, Network, "Network((784, 100, 10)) makes one")
         if ink is not None:
-            instance("ink", ink, Ink, "Ink(threshold=127) makes one")
+            instance("ink", ink, Binarization, "Binarization(threshold=127) makes one")
         inputs, outputs = network.sizes[0], network.sizes[-1]
         self.network = network
-        self.ink = ink or Ink(side=math.isqrt(inputs))
+        self.ink = ink or Binarization(side=math.isqrt(inputs))
         self.record = dict(record or {})
         self.history = [dict(row) for row in history]
         if self.ink.side**2 != inputs:

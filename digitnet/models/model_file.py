@@ -24,10 +24,10 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from digitnet.atomic_files import replacing
+from digitnet.atomic_files import atomic_write
 from digitnet.checks import instance
 from digitnet.errors import DigitnetError
-from digitnet.imaging.normalize import Ink
+from digitnet.imaging.normalize import Binarization
 from digitnet.models.model import Model
 from digitnet.nn.architecture import build
 from digitnet.nn.convolution import Convolution, MaxPool
@@ -67,14 +67,14 @@ UNSOUND = (LookupError, TypeError, ValueError, OverflowError, RuntimeError, OSEr
 T = TypeVar("T")
 
 
-class State(NamedTuple):
+class CheckpointState(NamedTuple):
     """What a checkpoint holds beside the model: arrays by name, and facts that JSON can hold."""
 
     arrays: Mapping[str, np.ndarray]
     facts: Mapping[str, Any]
 
 
-def save(model: Model, path: str | Path, state: State | None = None) -> None:
+def save(model: Model, path: str | Path, state: CheckpointState | None = None) -> None:
     """Write a model, or with a state a checkpoint, whole or not at all; the same model gives the same bytes.
 
     Raises:
@@ -116,7 +116,7 @@ def save(model: Model, path: str | Path, state: State | None = None) -> None:
     names = _names(network.layers)
     attributes["model_weights"] = {"layer_names": np.array([name for name in names if name], "S")}
     arrays: dict[str, np.ndarray] = {}
-    for name, layer, flat in zip(names, network.layers, network.stretches(network.parameters), strict=True):
+    for name, layer, flat in zip(names, network.layers, network.split_by_layer(network.parameters), strict=True):
         if name:
             attributes[f"model_weights/{name}"] = {"weight_names": np.array(["kernel:0", "bias:0"], "S")}
             neurons = layer.kernel_shape[-1]
@@ -128,7 +128,7 @@ def save(model: Model, path: str | Path, state: State | None = None) -> None:
         facts["state"], attributes["state"] = dict(state.facts), {"facts": json.dumps(state.facts)}
         arrays |= {f"state/{name}": array for name, array in state.arrays.items()}
     buffer, offsets = hdf5.write(attributes, arrays, facts["history"], _block(facts, arrays))
-    with buffer.getbuffer() as content, replacing(Path(path)) as out:
+    with buffer.getbuffer() as content, atomic_write(Path(path)) as out:
         _seal(content, _header(facts, arrays, offsets))
         out.write(content)
 
@@ -182,7 +182,7 @@ def load_shipped() -> Model:
     raise DigitnetError("no model ships with this digitnet; 'digitnet train' makes one")
 
 
-def load_checkpoint(path: str | Path) -> tuple[Model, State]:
+def load_checkpoint(path: str | Path) -> tuple[Model, CheckpointState]:
     """Read a checkpoint. What the facts of its state are is for others to check; its arrays are finite.
 
     Raises:
@@ -193,7 +193,7 @@ def load_checkpoint(path: str | Path) -> tuple[Model, State]:
     return model, state
 
 
-def _load(path: str | Path, wants_state: bool) -> tuple[Model, State | None]:
+def _load(path: str | Path, wants_state: bool) -> tuple[Model, CheckpointState | None]:
     """Whatever goes wrong with what is in it becomes one line."""
     content = _read(path)
     try:
@@ -230,7 +230,7 @@ def _read(path: str | Path) -> bytes:
     return content
 
 
-def _parsed(content: bytes, wants_state: bool) -> tuple[Model, State | None]:
+def _parsed(content: bytes, wants_state: bool) -> tuple[Model, CheckpointState | None]:
     end = content.find(b"\0", START, START + LARGEST_HEADER)
     facts = json.loads(content[START : max(START, end)])
     if type(facts) is not dict:
@@ -244,7 +244,10 @@ def _parsed(content: bytes, wants_state: bool) -> tuple[Model, State | None]:
     if not all(type(value) in (str, int, float, bool, type(None)) for value in record.values()):
         raise DigitnetError("its record holds more than text and numbers")
     model = Model(
-        network, Ink(_fact(facts, "side", int), _fact(facts, "threshold", int)), record, _history(facts, arrays)
+        network,
+        Binarization(_fact(facts, "side", int), _fact(facts, "threshold", int)),
+        record,
+        _history(facts, arrays),
     )
     if not wants_state:
         return model, None
@@ -253,7 +256,7 @@ def _parsed(content: bytes, wants_state: bool) -> tuple[Model, State | None]:
     state = {name.removeprefix("state/"): array for name, array in arrays.items() if name.startswith("state/")}
     for name, array in state.items():
         _check_finite(f"state/{name}", array)
-    return model, State({name: array.copy() for name, array in state.items()}, _fact(facts, "state", dict))
+    return model, CheckpointState({name: array.copy() for name, array in state.items()}, _fact(facts, "state", dict))
 
 
 def _fact(facts: Mapping[str, Any], name: str, kind: type[T]) -> T:

@@ -47,7 +47,7 @@ def _graph(model: Model) -> ModelProto:
     network = model.network
     nodes: list[NodeProto] = []
     constants: list[TensorProto] = []
-    parts = network.stretches(network.parameters)
+    parts = network.split_by_layer(network.parameters)
     last = len(parts) - 1
     steps = [
         step

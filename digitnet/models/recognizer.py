@@ -15,10 +15,10 @@ from digitnet.imaging.normalize import SIDE, Stages, binarize, columns, stages
 from digitnet.imaging.preprocess import LARGEST, SHEET, Polarity
 from digitnet.models.model import Model
 from digitnet.models.model_file import load_shipped
-from digitnet.types import CLASSES, Bytes, Floats
+from digitnet.types import CLASSES, Floats, UInt8Array
 
 if TYPE_CHECKING:
-    from digitnet.imaging.segmentation import Found
+    from digitnet.imaging.segmentation import DetectedDigit
 
 NO_DIGIT = -1
 """The answer to a picture without ink."""
@@ -43,7 +43,7 @@ class Prediction(NamedTuple):
     digit: int | None
     confidence: float
     confidences: tuple[float, ...]
-    seen: Bytes
+    seen: UInt8Array
     reason: str | None = None
 
     def __repr__(self) -> str:
@@ -121,7 +121,7 @@ class Recognizer:
                 predictions[i] = self._unanswered(SEVERAL, predictions[i].seen)
         return predictions, chain
 
-    def _holds_several(self, strength: Bytes, whole: Prediction) -> bool:
+    def _holds_several(self, strength: UInt8Array, whole: Prediction) -> bool:
         """Whether two parts of a picture are surely digits: more surely than all of it, if that was read as one."""
         from digitnet.imaging.segmentation import digits_beside  # not needed where a picture holds one digit
 
@@ -129,10 +129,10 @@ class Recognizer:
         sure = [part.confidence for part in self.predict([part.grey for part in parts]) if part.confidence >= SURE]
         return len(sure) > 1 and (not all_one or min(sure) > whole.confidence)
 
-    def _unanswered(self, reason: str, seen: Bytes) -> Prediction:
+    def _unanswered(self, reason: str, seen: UInt8Array) -> Prediction:
         return Prediction(None, 0.0, (0.0,) * CLASSES, seen, reason)
 
-    def read_number(self, source: ImageSource) -> list[list[tuple[Found, Prediction]]]:
+    def read_number(self, source: ImageSource) -> list[list[tuple[DetectedDigit, Prediction]]]:
         """Read several digits in one picture: lines from the top, each from the left; empty where there is no ink.
 
         A digit so wide that it may be two is cut in two where that makes the network surer of both.
@@ -142,7 +142,7 @@ class Recognizer:
         """
         return self.read_number_on(_first(source, SHEET))
 
-    def read_number_on(self, page: Page) -> list[list[tuple[Found, Prediction]]]:
+    def read_number_on(self, page: Page) -> list[list[tuple[DetectedDigit, Prediction]]]:
         """Read several digits on a page; see :meth:`read_number`."""
         from digitnet.imaging.segmentation import find_digits
 
@@ -152,7 +152,7 @@ class Recognizer:
         except MemoryError:
             raise DigitnetError("too large a picture for this machine's memory") from None
 
-    def _apart(self, line: Sequence[Found]) -> list[list[tuple[Found, Prediction]]]:
+    def _apart(self, line: Sequence[DetectedDigit]) -> list[list[tuple[DetectedDigit, Prediction]]]:
         """Each of what was found, as one digit or as those that it is cut into, all of them read at once."""
         wholes = self.predict([found.grey for found in line])
         halves = [found.halves() for found in line]
@@ -164,7 +164,7 @@ class Recognizer:
             read.append(cut if surer else [(found, whole)])
         return read
 
-    def predict(self, greys: Bytes | Sequence[Bytes]) -> list[Prediction]:
+    def predict(self, greys: UInt8Array | Sequence[UInt8Array]) -> list[Prediction]:
         """Read normalized pictures, all of them through the network at once."""
         seen = binarize(np.asarray(greys), self.model.ink)
         confidences = self.model.network(columns(seen))

@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from digitnet.nn.network import Network
-from digitnet.types import Bytes
+from digitnet.types import UInt8Array
 
 
-def drawn(network: Network) -> Bytes:
+def weight_mosaic(network: Network) -> UInt8Array:
     """The weights of each neuron or kernel of the first layer that has any, on the pixels that they belong to.
 
     Returns:
@@ -16,7 +16,7 @@ def drawn(network: Network) -> Bytes:
         and 0 is mid-grey, each neuron on its own scale.
     """
     number, layer = next((number, layer) for number, layer in enumerate(network.layers) if layer.size)
-    flat = network.stretches(network.parameters)[number]
+    flat = network.split_by_layer(network.parameters)[number]
     *window, neurons = layer.kernel_shape
     height, width = window[:2] if len(window) > 1 else [math.isqrt(window[0])] * 2
     weights = flat[:-neurons].reshape(height, width, -1, neurons)[:, :, 0].transpose(2, 0, 1)

@@ -14,7 +14,7 @@ def has_convolutions(network: Network) -> bool:
     return any(isinstance(layer, Convolution) for layer in network.layers)
 
 
-def unfolded(network: Network) -> Network:
+def convolutions_to_dense(network: Network) -> Network:
     """The same function with a dense layer in the place of every convolution.
 
     What was shared is free from then on: a good place to start from for a network that is not told what a picture is
@@ -24,7 +24,7 @@ def unfolded(network: Network) -> Network:
         DigitnetError: the network pools; the largest of several numbers is no dense layer.
     """
     flats: list[Floats] = []
-    for layer, part in zip(network.layers, network.stretches(network.parameters), strict=True):
+    for layer, part in zip(network.layers, network.split_by_layer(network.parameters), strict=True):
         if isinstance(layer, Convolution):
             kernels, height, width = layer.shape
             linear = Convolution(layer.input_shape, kernels, layer.patch, layer.stride, "identity")

@@ -50,7 +50,7 @@ class CrossEntropy:
         return np.asarray(self.output(z) - target)
 
 
-class SquareError:
+class SquaredError:
     """l = 1/2 sum((y - target)^2) with y = sigmoid(z) (Nielsen 2015, chapter 2, equation 26)."""
 
     output_name = "sigmoid"
@@ -69,4 +69,4 @@ class SquareError:
         return np.asarray((y - target) * y * (1 - y))
 
 
-LOSSES: dict[str, Loss] = {"cross-entropy": CrossEntropy(), "square": SquareError()}
+LOSSES: dict[str, Loss] = {"cross-entropy": CrossEntropy(), "square": SquaredError()}

@@ -74,7 +74,7 @@ class Network:
         self._parameters: Floats = np.empty(size, np.float32) if parameters is None else parameters
         if self.parameters.shape != (size,):
             raise ValueError(f"{self.parameters.shape} parameters, not {(size,)}")
-        for layer, stretch in zip(self.layers, self.stretches(self.parameters), strict=True):
+        for layer, stretch in zip(self.layers, self.split_by_layer(self.parameters), strict=True):
             layer.bind(stretch)
         if parameters is None:
             rng = rng or np.random.default_rng(0)
@@ -105,7 +105,7 @@ class Network:
         """As of an array: a network of its own."""
         return deepcopy(self)
 
-    def stretches(self, flat: Floats) -> list[Floats]:
+    def split_by_layer(self, flat: Floats) -> list[Floats]:
         """Views of each layer's own part of a flat array as long as ``parameters``."""
         ends = accumulate(layer.size for layer in self.layers)
         return [flat[end - layer.size : end] for layer, end in zip(self.layers, ends, strict=True)]
@@ -147,7 +147,7 @@ class Network:
             x, backward = layer.forward(x)
             backwards.append(backward)
         dl_da: Floats | None = self.loss.delta(x, target) / x.dtype.type(x.shape[1])
-        parts = self.stretches(gradient)
+        parts = self.split_by_layer(gradient)
         for i in reversed(range(len(self.layers))):
             assert dl_da is not None
             dl_da = backwards[i](dl_da, parts[i], i > 0)

@@ -36,5 +36,5 @@ def calibrate(model: Model, validation: Dataset) -> float:
         first, second = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
         low, high = (low, second) if loss(first) < loss(second) else (first, high)
     temperature = float(10 ** ((low + high) / 2))
-    model.network.stretches(model.network.parameters)[-1] /= np.float32(temperature)
+    model.network.split_by_layer(model.network.parameters)[-1] /= np.float32(temperature)
     return temperature

@@ -9,7 +9,7 @@ from digitnet.data.datasets import Dataset
 from digitnet.imaging.normalize import binarize, columns
 from digitnet.models.model import Model
 from digitnet.models.recognizer import NO_DIGIT, answers
-from digitnet.types import CLASSES, Bytes, Floats, one_hot
+from digitnet.types import CLASSES, Floats, UInt8Array, one_hot
 
 BATCH = 1000
 BINS = 15
@@ -107,7 +107,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return shares
 
 
-def outputs(model: Model, images: Bytes) -> tuple[Floats, np.ndarray]:
+def outputs(model: Model, images: UInt8Array) -> tuple[Floats, np.ndarray]:
     """Grey digits (n, 28, 28), at least one -> the network's z (10, n), and whether each had any ink (n,)."""
     zs, inked = [], []
     for start in range(0, len(images), BATCH):

@@ -47,7 +47,7 @@ class Reconstruction(NamedTuple):
     error: float
 
 
-class BoltzmannMachine:
+class RBM:
     """Visible units v and hidden units h, 0 or 1, with P(v, h) proportional to exp(b'v + c'h + v'Wh).
 
     Restricted: no unit is tied to another of its kind, so that all of a kind are drawn at once, given the other.
@@ -144,7 +144,7 @@ def pretrain(
         DigitnetError: see :func:`hidden_layers`.
     """
     layers = hidden_layers(model.network)
-    flats = model.network.stretches(model.network.parameters)
+    flats = model.network.split_by_layer(model.network.parameters)
     steps = -(-len(train) // BATCH_SIZE)
     for number, layer in enumerate(layers):
 
@@ -156,7 +156,7 @@ def pretrain(
 
         inked = np.clip(seen(train[:1000]).mean(axis=1), RARE, 1 - RARE)
         theta = np.concatenate([flats[number], np.log(inked / (1 - inked))])  # guide, section 8
-        machine, gradient, rule = BoltzmannMachine(theta, *layer.kernel_shape), np.empty_like(theta), Momentum(theta)
+        machine, gradient, rule = RBM(theta, *layer.kernel_shape), np.empty_like(theta), Momentum(theta)
         weights = slice(0, machine.weights.size)
         for epoch in range(EPOCHS):
             order, error = rng.permutation(len(train)), 0.0

@@ -24,11 +24,11 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from digitnet.atomic_files import exclusive
+from digitnet.atomic_files import open_locked
 from digitnet.data.datasets import Dataset
 from digitnet.errors import DigitnetError
-from digitnet.training.search_workers import Candidate, workers
-from digitnet.training.trainer import Settings
+from digitnet.training.search_workers import TrialSettings, workers
+from digitnet.training.trainer import TrainingSettings
 from digitnet.types import CLASSES
 
 INPUTS = 784
@@ -73,7 +73,7 @@ class Trial:
         stopped: it was poor and got fewer epochs than the others.
     """
 
-    candidate: Candidate
+    candidate: TrialSettings
     errors: tuple[float, ...]
     stopped: bool
 
@@ -310,12 +310,12 @@ class Search:
         rivals = [rival for rival in self.trials if len(rival.errors) >= epochs and rival.candidate.weights <= weights]
         return epochs > 1 and sum(rival.errors[epochs - 1] < errors[-1] for rival in rivals) >= BEATEN
 
-    def _candidate(self, params: Mapping[str, Any]) -> Candidate:
+    def _candidate(self, params: Mapping[str, Any]) -> TrialSettings:
         widths = (params[f"width {i}"] for i in range(1, params["hidden layers"] + 1))
         structure = tuple(map(str, (INPUTS, *widths, CLASSES)))
         rate = float(f"{params['learning rate']:.2g}")
-        settings = Settings(self.epochs, 2 ** params["log2 batch size"], learning_rate=rate)
-        return Candidate(structure, params["activation"], settings, self.seed)
+        settings = TrainingSettings(self.epochs, 2 ** params["log2 batch size"], learning_rate=rate)
+        return TrialSettings(structure, params["activation"], settings, self.seed)
 
     def _trial(self, frozen: FrozenTrial) -> Trial:
         facts = frozen.user_attrs
@@ -333,13 +333,13 @@ def front(trials: Iterable[Trial]) -> list[Trial]:
 
 class _Attempt(NamedTuple):
     trial: optuna.Trial
-    candidate: Candidate
+    candidate: TrialSettings
     errors: list[float]
 
 
 def _opened(path: Path) -> BinaryIO:
     """A journal that is nobody else's until it is closed, without what a killed process may have left behind."""
-    file = exclusive(path)
+    file = open_locked(path)
     file.seek(0)
     content = file.read()
     if content and not content.startswith(JOURNAL_START):

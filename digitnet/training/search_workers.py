@@ -14,19 +14,19 @@ from digitnet.models.model import Model
 from digitnet.nn.architecture import build
 from digitnet.nn.network import Network
 from digitnet.processes import running
-from digitnet.training.trainer import DivergedError, Settings, Training
+from digitnet.training.trainer import DivergedError, Trainer, TrainingSettings
 
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 """Of the environment; OpenBLAS reads it when NumPy is first imported."""
 
 
 @dataclass(frozen=True)
-class Candidate:
+class TrialSettings:
     """A network to be tried, and how it is trained; a worker answers it with a validation error after each epoch."""
 
     structure: tuple[str, ...]
     activation: str
-    settings: Settings
+    settings: TrainingSettings
     seed: int
 
     @property
@@ -35,7 +35,7 @@ class Candidate:
         return sum(layer.size for layer in build(self.structure, self.activation))
 
 
-def validation_errors(candidate: Candidate, train: Dataset, held_out: Dataset) -> Iterator[float]:
+def validation_errors(candidate: TrialSettings, train: Dataset, held_out: Dataset) -> Iterator[float]:
     """Train just as ``digitnet train`` would; after each epoch, the share (0 to 1) of misread digits held out.
 
     It is 1 where the loss is no longer finite; that is the end, then.
@@ -43,7 +43,7 @@ def validation_errors(candidate: Candidate, train: Dataset, held_out: Dataset) -
     _, drawing, ordering = np.random.default_rng(candidate.seed).spawn(3)
     model = Model(Network(candidate.structure, activation=candidate.activation, rng=drawing))
     try:
-        for epoch in Training(model, candidate.settings, ordering).epochs(train, held_out):
+        for epoch in Trainer(model, candidate.settings, ordering).epochs(train, held_out):
             yield 1 - epoch.validation_accuracy
     except DivergedError:
         yield 1.0
@@ -53,7 +53,7 @@ def validation_errors(candidate: Candidate, train: Dataset, held_out: Dataset) -
 def workers(count: int, train: Dataset, held_out: Dataset) -> Iterator[list[Connection]]:
     """Start processes, each with one thread where there are several, and end them with the block.
 
-    Send a worker a :class:`Candidate`. It sends the validation error of an epoch, or the exception that ended its
+    Send a worker a :class:`TrialSettings`. It sends the validation error of an epoch, or the exception that ended its
     work; answer with whether it should go on. When it is told to stop it waits for another candidate.
     """
     environment = {**os.environ, **({BLAS_THREADS: "1"} if count > 1 else {})}

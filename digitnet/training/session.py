@@ -10,14 +10,14 @@ from digitnet.data.datasets import Dataset
 from digitnet.models.model import Fact, Model
 from digitnet.training.calibration import calibrate
 from digitnet.training.evaluation import check
-from digitnet.training.trainer import Epoch, Settings, Training
+from digitnet.training.trainer import EpochResult, Trainer, TrainingSettings
 
 
 def train(
     model: Model,
     data: Dataset,
     validation: float | Dataset = 0.1,
-    settings: Settings = Settings(),
+    settings: TrainingSettings = TrainingSettings(),
     *,
     seed: int = 1,
     progress: bool = False,
@@ -54,7 +54,7 @@ def train(
         part, held_out = data.split(validation, splitting)
         if not len(part):
             raise ValueError(f"validation={validation} leaves none of {len(data)} digits to train on")
-    training = Training(model, settings, ordering)
+    training = Trainer(model, settings, ordering)
     training.check(part, held_out)
     model.record = record(data, validation, settings, seed)
     for epoch in _with_bar(training, part, held_out) if progress else training.epochs(part, held_out):
@@ -68,26 +68,26 @@ def generators(seed: int) -> list[np.random.Generator]:
     return np.random.default_rng(seed).spawn(4)
 
 
-def record(data: Dataset, validation: float | Dataset, settings: Settings, seed: int) -> dict[str, Fact]:
+def record(data: Dataset, validation: float | Dataset, settings: TrainingSettings, seed: int) -> dict[str, Fact]:
     """Settings and facts of a training, by name; validation digits by their hash."""
     held_out = validation.sha256 if isinstance(validation, Dataset) else validation
     facts = {"seed": seed, "data_sha256": data.sha256, "validation": held_out}
     return {**facts, **asdict(settings), "pretrain": None}
 
 
-def entry(epoch: Epoch) -> dict[str, float]:
+def entry(epoch: EpochResult) -> dict[str, float]:
     """What the history keeps of an epoch."""
     return {name: float(value) for name, value in asdict(epoch).items() if name != "gradient_norms"}
 
 
-def finish(training: Training, held_out: Dataset) -> None:
+def finish(training: Trainer, held_out: Dataset) -> None:
     """Keep the best epoch, where the settings ask for it, and calibrate on the digits held out, if there are any."""
     training.keep_best()
     if len(held_out):
         training.model.record["temperature"] = calibrate(training.model, held_out)
 
 
-def _with_bar(training: Training, train: Dataset, held_out: Dataset) -> Iterator[Epoch]:
+def _with_bar(training: Trainer, train: Dataset, held_out: Dataset) -> Iterator[EpochResult]:
     from tqdm.auto import tqdm  # only for who wants to see it
 
     epochs = training.settings.epochs

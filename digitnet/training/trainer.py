@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from digitnet.checks import choice, generator, instance, integer, number
-from digitnet.data.augment import DISTORTIONS, distort
+from digitnet.data.augment import AUGMENTATIONS, augment
 from digitnet.data.datasets import Dataset
 from digitnet.data.negatives import nonsense
-from digitnet.data.style_variants import with_habits
+from digitnet.data.style_variants import add_style_variants
 from digitnet.errors import DigitnetError
 from digitnet.imaging.normalize import SIDE, binarize, columns
 from digitnet.models.model import Model
-from digitnet.nn.conv_to_dense import has_convolutions, unfolded
+from digitnet.nn.conv_to_dense import convolutions_to_dense, has_convolutions
 from digitnet.nn.network import Network
 from digitnet.nn.optimizers import OPTIMIZERS
 from digitnet.training.evaluation import check, evaluate
@@ -27,7 +27,7 @@ MOST_STEPS = 2**53
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """How to descend.
 
     Raises:
@@ -44,7 +44,7 @@ class Settings:
     """Stop when this many epochs have brought no better validation accuracy, and keep the best epoch's network."""
     warmup: float = field(default=0.1, metadata={"help": "share of the run in which the learning rate rises from 0"})
     distortions: str = field(
-        default="light", metadata={"help": f"of the digits, anew every epoch: {', '.join(DISTORTIONS)}"}
+        default="light", metadata={"help": f"of the digits, anew every epoch: {', '.join(AUGMENTATIONS)}"}
     )
     habits: float = field(default=0.0, metadata={"help": "share of the 1s, 7s and 9s drawn as most of the world does"})
     nonsense: float = field(
@@ -56,7 +56,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         choice("optimizer", self.optimizer, OPTIMIZERS)
-        choice("distortions", self.distortions, DISTORTIONS)
+        choice("distortions", self.distortions, AUGMENTATIONS)
         numbers: dict[str, float] = {name: integer(name, getattr(self, name), 1) for name in ("epochs", "batch_size")}
         if self.early_stop is not None:
             numbers["early_stop"] = integer("early_stop", self.early_stop, 1)
@@ -70,7 +70,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochResult:
     """What one pass over the training data came to.
 
     Attributes:
@@ -98,22 +98,22 @@ def fit(
     model: Model,
     train: Dataset,
     validation: Dataset | None = None,
-    settings: Settings = Settings(),
+    settings: TrainingSettings = TrainingSettings(),
     *,
     rng: np.random.Generator | None = None,
     progress: Callable[[int], object] = lambda pictures: None,
-) -> Iterator[Epoch]:
+) -> Iterator[EpochResult]:
     """Train a model in place, epoch by epoch: it runs only while it is iterated, and yields after every epoch.
 
     :func:`digitnet.train` runs by itself, keeps the history and calibrates. For the arguments and what they raise see
-    :class:`Training`.
+    :class:`Trainer`.
     """
-    training = Training(model, settings, np.random.default_rng(0) if rng is None else rng)
+    training = Trainer(model, settings, np.random.default_rng(0) if rng is None else rng)
     training.check(train, validation)
     return training.epochs(train, validation, progress)
 
 
-class Training:
+class Trainer:
     """A run of gradient descent, which can stop after any epoch and go on later to the very same end.
 
     Args:
@@ -130,16 +130,16 @@ class Training:
         best: the best epoch's parameters so far, if settings.early_stop asks for them.
     """
 
-    def __init__(self, model: Model, settings: Settings, rng: np.random.Generator) -> None:
+    def __init__(self, model: Model, settings: TrainingSettings, rng: np.random.Generator) -> None:
         instance("model", model, Model, "Model(network) or load(path) makes one")
-        instance("settings", settings, Settings, "Settings(epochs=5) makes one")
+        instance("settings", settings, TrainingSettings, "TrainingSettings(epochs=5) makes one")
         generator(rng)
         self.model, self.settings, self.rng = model, settings, rng
         self.peak = settings.learning_rate or OPTIMIZERS[settings.optimizer].default_learning_rate
         self.done = 0
         self._take(model.network)
         if settings.shared < 1:
-            unfolded(model.network)  # can it be done?
+            convolutions_to_dense(model.network)  # can it be done?
 
     def _take(self, network: Network) -> None:
         """Go on with this network, and with no memory of another."""
@@ -219,7 +219,7 @@ class Training:
         train: Dataset,
         validation: Dataset | None = None,
         progress: Callable[[int], object] = lambda pictures: None,
-    ) -> Iterator[Epoch]:
+    ) -> Iterator[EpochResult]:
         """Descend until the settings say that it is enough; yields after every epoch.
 
         Args:
@@ -235,7 +235,7 @@ class Training:
         settings, patience = self.settings, self.settings.early_stop or math.inf
         while self.done < settings.epochs and self.done - self.best_epoch < patience:
             if self.done >= settings.shared * settings.epochs and has_convolutions(self.model.network):
-                self._take(unfolded(self.model.network))
+                self._take(convolutions_to_dense(self.model.network))
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # what is not finite is found
                 epoch = self._epoch(train, validation, progress)
             self.done += 1
@@ -250,7 +250,7 @@ class Training:
         if self.best is not None:
             self.model.network.parameters[...] = self.best
 
-    def _epoch(self, train: Dataset, validation: Dataset | None, progress: Callable[[int], object]) -> Epoch:
+    def _epoch(self, train: Dataset, validation: Dataset | None, progress: Callable[[int], object]) -> EpochResult:
         settings, network = self.settings, self.model.network
         steps = -(-len(train) // settings.batch_size)
         total_loss, eta = 0.0, 0.0
@@ -260,14 +260,16 @@ class Training:
             total_loss += network.backpropagate(x, target, self._gradient)
             self._check(total_loss)
             if step == steps:
-                norms = tuple(float(np.linalg.norm(part)) for part in network.stretches(self._gradient) if part.size)
+                norms = tuple(
+                    float(np.linalg.norm(part)) for part in network.split_by_layer(self._gradient) if part.size
+                )
             eta = self.peak * schedule((self.done * steps + step - 0.5) / (steps * settings.epochs), settings.warmup)
             self.optimizer.step(network.parameters, self._gradient, eta)
             progress(len(batch))
         after = evaluate(self.model, validation) if validation else None
         self._check(after.loss if after else float(np.abs(network.parameters).max()))
         figures = (after.loss, after.accuracy) if after else (math.nan, math.nan)
-        return Epoch(self.done + 1, total_loss / len(train), *figures, eta, norms)
+        return EpochResult(self.done + 1, total_loss / len(train), *figures, eta, norms)
 
     def _batches(self, train: Dataset) -> Iterator[Dataset]:
         """The digits in a new order and newly distorted, several mini-batches at a time because that costs less."""
@@ -277,10 +279,10 @@ class Training:
             digits = train[order[start : start + together]]
             images = digits.images
             if settings.habits:
-                images = with_habits(images, digits.labels, settings.habits, self.rng)
+                images = add_style_variants(images, digits.labels, settings.habits, self.rng)
             if settings.distortions != "none":
                 finer = max(1, self.model.ink.side // SIDE)
-                images = distort(images, DISTORTIONS[settings.distortions], self.rng, finer)
+                images = augment(images, AUGMENTATIONS[settings.distortions], self.rng, finer)
             digits = replace(digits, images=images)
             yield from (
                 digits[first : first + settings.batch_size] for first in range(0, len(digits), settings.batch_size)
@@ -303,7 +305,7 @@ class Training:
 
 
 def _unfolded(network: Network) -> tuple[str, ...]:
-    """The structure that :func:`unfolded` gives."""
+    """The structure that :func:`convolutions_to_dense` gives."""
     return tuple(map(str, network.sizes)) if has_convolutions(network) else network.structure
 
 
