@@ -12,7 +12,7 @@ from digitnet import load
 PLAIN = "--set distortions=none"
 EIGHT = f"--layers 784,100,100,100,100,100,100,100,10 {PLAIN}"
 OLD = f"{EIGHT} --activation sigmoid --optimizer gradient-descent"
-HINTON = "--layers 784,500,500,2000,10 --epochs 12 --batch-size 256 --validation 0"
+HINTON = "--layers 784,500,500,2000,10 --epochs 12 --batch-size 256 --validation-split 0"
 
 
 def layers(depth: int, width: int) -> str:

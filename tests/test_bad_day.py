@@ -37,17 +37,17 @@ def csv(tmp_path: Path, digits: Dataset) -> Path:
 @pytest.mark.parametrize(
     "command",
     [
-        "eval --model m.h5 --features m.h5 --data small.csv",
-        "eval --model m.h5 --features linked.h5 --data small.csv",
-        "eval --model m.h5 --features small.csv --data small.csv",
+        "eval --model m.h5 --plot-weights m.h5 --data small.csv",
+        "eval --model m.h5 --plot-weights linked.h5 --data small.csv",
+        "eval --model m.h5 --plot-weights small.csv --data small.csv",
         "export m.h5 m.h5",
         "export m.h5 ./m.h5",
-        "search --data small.csv --output o.h5 --picture small.csv",
-        "search --data small.csv --output o.h5 --picture o.h5",
+        "search --data small.csv --output o.h5 --plot small.csv",
+        "search --data small.csv --output o.h5 --plot o.h5",
         "search --data small.csv --output o.h5 --study o.h5",
         "train --data small.csv --output small.csv",
         "train --data small.csv --log small.csv",
-        "train --data small.csv --from m.h5 --log m.h5 --output o.h5",
+        "train --data small.csv --init-from m.h5 --log m.h5 --output o.h5",
     ],
 )
 def test_an_output_is_no_input(run: Run, csv: Path, model_path: Path, tmp_path: Path, command: str) -> None:
@@ -77,9 +77,9 @@ def test_a_planted_link_costs_its_target_nothing(run: Run, csv: Path, model_path
     (tmp_path / "stages").mkdir()
     for step, name in enumerate(("grey", "strength", "digit", "thick", "normalized", "ink"), start=1):
         (tmp_path / "stages" / f"00001-7-{step}-{name}.png").symlink_to(victim)
-    assert run("predict", SEVEN, "--save-inputs", "stages").stdout == "7\n"
+    assert run("predict", SEVEN, "--save-stages", "stages").stdout == "7\n"
     assert all(path.is_file() and not path.is_symlink() for path in (tmp_path / "stages").iterdir())
-    evaluate = ["eval", "--data", csv, "--model", model_path, "--errors", "wrong"]
+    evaluate = ["eval", "--data", csv, "--model", model_path, "--save-errors", "wrong"]
     assert run(*evaluate).returncode == 0
     names = os.listdir(tmp_path / "wrong")
     for name in names:
@@ -93,18 +93,18 @@ def test_a_planted_link_costs_its_target_nothing(run: Run, csv: Path, model_path
 def test_a_long_name_has_its_stages(run: Run, tmp_path: Path) -> None:
     name = "ü" * 122 + ".png"
     (tmp_path / name).write_bytes(SEVEN.read_bytes())
-    result = run("predict", name, SEVEN, "--save-inputs", "stages")
+    result = run("predict", name, SEVEN, "--save-stages", "stages")
     assert (result.returncode, result.stderr, result.stdout.count("\n")) == (0, "", 2)
     assert len(os.listdir(tmp_path / "stages")) == 12
 
 
 def test_a_full_disk_costs_the_stages_and_not_the_answers(run: Run, csv: Path, model_path: Path) -> None:
-    result = run("predict", SEVEN, SEVEN, "--save-inputs", "stages", preexec_fn=limit_files_to(1000))
+    result = run("predict", SEVEN, SEVEN, "--save-stages", "stages", preexec_fn=limit_files_to(1000))
     assert (result.returncode, result.stdout.count("\t7\t")) == (1, 2)
     first, second = result.stderr.splitlines()
     assert first == "stages/00001-7-1-grey.png: File too large"
     assert second == "stages/00002-7-1-grey.png: File too large"
-    result = run("eval", "--data", csv, "--model", model_path, "--errors", "wrong", preexec_fn=limit_files_to(100))
+    result = run("eval", "--data", csv, "--model", model_path, "--save-errors", "wrong", preexec_fn=limit_files_to(100))
     assert result.returncode == 1
     assert result.stdout.startswith("accuracy ")
     _, *lines = result.stderr.splitlines()
@@ -130,7 +130,7 @@ def test_what_steers_a_terminal_is_shown(run: Run, tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"no picture")
     lines = run("predict", *HARD).stderr.splitlines()
     assert lines == [f"{name}: not a picture that Pillow can read" for name in shown]
-    for command in ("eval --model {}", "eval --data {}", "train --from {}", "predict --files-from {}"):
+    for command in ("eval --model {}", "eval --data {}", "train --init-from {}", "predict --files-from {}"):
         errors = run(*(part.replace("{}", "no\x1b[2Jthing") for part in command.split())).stderr
         assert r"no\x1b[2Jthing" in errors, command
         assert errors.count("\n") == 1

@@ -77,16 +77,16 @@ def test_every_command_has_help_and_is_in_the_readme(name: str) -> None:
         (["train", "--layers", "784,26"], "one output for each digit"),
         (["train", "--epochs", "0"], "epochs"),
         (["train", "--learning-rate", "0"], "learning-rate"),
-        (["train", "--validation", "1"], "validation"),
+        (["train", "--validation-split", "1"], "validation"),
         (["train", "--set", "habit=0.1"], "there are warmup, distortions, habits, nonsense, shared, threshold"),
         (["train", "--set", "nonsense=much"], "'much' is no value for nonsense"),
         (["train", "--set", "distortions=wild"], "none, light, strong, wide, not 'wild'"),
         (["train", "--set", "threshold=300"], "between 0 and 254"),
         (["train", "--set", "threshold"], "'' is no value"),
-        (["train", "--early-stop", "3", "--validation", "0"], "--early-stop needs digits"),
+        (["train", "--patience", "3", "--validation-split", "0"], "--patience needs digits"),
         (["train", "--time-limit", "soon"], "'soon' is no length of time"),
-        (["train", "--from", "x.h5", "--layers", "784,10"], "--from brings its own"),
-        (["train", "--from", "x.h5", "--pretrain", "rbm"], "leave out --pretrain"),
+        (["train", "--init-from", "x.h5", "--layers", "784,10"], "--init-from brings its own"),
+        (["train", "--init-from", "x.h5", "--pretrain", "rbm"], "leave out --pretrain"),
         (["train", "--pretrain", "rbm", "--activation", "relu"], "--pretrain: only hidden layers of sigmoid neurons"),
         (["train", "--pretrain", "rbm", "--layers", "784,10"], "--pretrain: only hidden layers"),
         (["train", "--pretrain", "rbm", "--layers", "28x28,4x5x5,10"], "--pretrain: only hidden layers"),
@@ -132,7 +132,9 @@ def test_same_seed_same_bytes(run: Run, data: Path, tmp_path: Path) -> None:
 
 def test_settings_reach_the_model(run: Run, data: Path, tmp_path: Path) -> None:
     options = "--layers 256,20,10 --activation tanh --loss square --optimizer momentum --epochs 1 --batch-size 50"
-    rare = "--set threshold=60 --set distortions=none --set warmup=0.5 --learning-rate 0.02 --validation 0 --seed 3"
+    rare = (
+        "--set threshold=60 --set distortions=none --set warmup=0.5 --learning-rate 0.02 --validation-split 0 --seed 3"
+    )
     result = run("train", *options.split(), *rare.split(), "--data", data)
     assert "validation accuracy" not in result.stdout
     model = load(tmp_path / "models" / "digitnet.h5")
@@ -161,7 +163,7 @@ def test_a_preset_fills_in_and_what_is_given_goes_before_it(run: Run, data: Path
 
 def test_train_goes_on_from_a_model(run: Run, data: Path, tmp_path: Path) -> None:
     assert run("train", "--layers", "784,30,10", "--data", data, "--epochs", 3, "--output", "a.h5").returncode == 0
-    again = run("train", "--from", "a.h5", "--data", data, "--epochs", 2, "--output", "b.h5")
+    again = run("train", "--init-from", "a.h5", "--data", data, "--epochs", 2, "--output", "b.h5")
     assert again.returncode == 0
     a, b = load(tmp_path / "a.h5"), load(tmp_path / "b.h5")
     assert b.network.sizes == (784, 30, 10)
@@ -175,7 +177,7 @@ def test_train_learns_a_hand_and_forgets_little(run: Run, mnist: Path, tmp_path:
 
     run("train", "--layers", "784,100,10", "--epochs", 2, "--data", mnist)
     before = accuracy("--data", EXAMPLES / "hand" / "check"), accuracy("--data", mnist)
-    hand = ["--data", EXAMPLES / "hand" / "learn", "--from", "models/digitnet.h5"]
+    hand = ["--data", EXAMPLES / "hand" / "learn", "--init-from", "models/digitnet.h5"]
     result = run("train", *hand, "--epochs", 3, env=os.environ | {"DIGITNET_DATA": str(mnist)})
     assert "12,000 of MNIST's digits are mixed in" in result.stderr
     after = accuracy("--data", EXAMPLES / "hand" / "check"), accuracy("--data", mnist)
@@ -242,7 +244,7 @@ def test_eval_text_and_json_agree(run: Run, data: Path, model_path: Path) -> Non
 
 
 def test_eval_saves_the_misread_pictures(run: Run, data: Path, model_path: Path, tmp_path: Path) -> None:
-    result = run("eval", "--data", data, "--model", model_path, "--json", "--errors", "wrong")
+    result = run("eval", "--data", data, "--model", model_path, "--json", "--save-errors", "wrong")
     names = sorted(path.name for path in (tmp_path / "wrong").iterdir())
     assert len(names) == json.loads(result.stdout)["errors"]
     assert all(re.fullmatch(r"\d-\d-[01]\.\d{4}-\d{3}\.png", name) for name in names)

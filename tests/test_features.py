@@ -40,7 +40,7 @@ def test_eval_draws_them(run: Run, tmp_path: Path, structure: tuple[str, ...], s
     model = Model(Network(structure))
     save(model, tmp_path / "model.h5")
     data = EXAMPLES / "hand" / "check"
-    result = run("eval", "--model", "model.h5", "--data", data, "--features", "new/features.png", "--json")
+    result = run("eval", "--model", "model.h5", "--data", data, "--plot-weights", "new/features.png", "--json")
     assert (result.returncode, result.stderr) == (0, "model: model.h5\n")
     with Image.open(tmp_path / "new" / "features.png") as picture:
         np.testing.assert_array_equal(np.asarray(picture), weight_mosaic(model.network))

@@ -222,10 +222,10 @@ def test_no_pip(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_from_a_folder(run: Run, mnist: Path, tmp_path: Path, kind: str, request: pytest.FixtureRequest) -> None:
     source = tmp_path / "source"
     shutil.copytree(request.getfixturevalue(kind), source)
-    assert run("fetch", "--from", source, "--data-dir", "here").returncode == 0
+    assert run("fetch", "--from", source, "--data", "here").returncode == 0
     assert only_right_files(tmp_path / "here", mnist) == sorted(NAMES)
     (source / NAMES[0]).write_bytes(b"wrong")
-    result = run("fetch", "--from", source, "--data-dir", "there")
+    result = run("fetch", "--from", source, "--data", "there")
     assert result.returncode == 1
     assert result.stderr.startswith(f"{source}: {NAMES[0]} has the wrong content")
 

@@ -63,13 +63,13 @@ def test_a_command_of_a_similar_name_is_suggested(run: Run) -> None:
 
 
 PATHS = {
-    "train": ["--data", "--from", "--output", "--log"],
-    "search": ["--data", "--output", "--study", "--picture"],
-    "eval": ["--data", "--model", "--features"],
+    "train": ["--data", "--init-from", "--output", "--log"],
+    "search": ["--data", "--output", "--study", "--plot"],
+    "eval": ["--data", "--model", "--plot-weights"],
     "predict": ["--model", "--files-from"],
     "export": [],
 }
-FOLDERS = {"fetch": ["--data-dir", "--from"], "eval": ["--errors"], "predict": ["--save-inputs"]}
+FOLDERS = {"fetch": ["--data", "--from"], "eval": ["--save-errors"], "predict": ["--save-stages"]}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -178,16 +178,16 @@ def test_a_log_that_nobody_reads_any_more_ends_no_training(data: Path, clean_env
 def test_pictures_on_stdout_and_never_a_file_called_dash(
     run: Run, data: Path, model_path: Path, tmp_path: Path
 ) -> None:
-    result = raw(run, "eval", "--data", EXAMPLES / "hand" / "check", "--model", model_path, "--features", "-")
+    result = raw(run, "eval", "--data", EXAMPLES / "hand" / "check", "--model", model_path, "--plot-weights", "-")
     assert Image.open(io.BytesIO(result.stdout)).format == "PNG"
     assert b"accuracy" in result.stderr
     for command in (
         "train --output -",
         "search --output -",
         "search --study -",
-        "eval --errors -",
-        "fetch --data-dir -",
-        f"predict --save-inputs - {SEVEN}",
+        "eval --save-errors -",
+        "fetch --data -",
+        f"predict --save-stages - {SEVEN}",
     ):
         refused = run(*command.split())
         assert refused.returncode == 2
@@ -375,7 +375,7 @@ def test_a_better_model_is_kept(run: Run, data: Path, tmp_path: Path) -> None:
     assert (worse.returncode, worse.stdout.count("1 epoch,")) == (0, 1)
     assert "the old one is now models/digitnet.h5.1" in worse.stderr
     assert (tmp_path / "models" / "digitnet.h5.1").read_bytes() == good
-    assert "digitnet.h5.2" in run(*train, "--epochs", 1, "--validation", 0).stderr
+    assert "digitnet.h5.2" in run(*train, "--epochs", 1, "--validation-split", 0).stderr
     refused = run(*train, "--epochs", 1, "--output", "other.h5", "--log", "models/digitnet.h5.1")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "models/digitnet.h5.1 is a file, but not a log; name another one." in refused.stderr

@@ -132,4 +132,4 @@ def test_the_command_line(run: Run, digits: Dataset, recognizer: Recognizer, tmp
     assert all(len(digit["box"]) == 4 and len(digit["confidences"]) == 10 for digit in six["digits"])
     unsure = run("predict", "--number", "six.png", "--min-confidence", "1").stdout
     assert set(unsure) <= set("?\n" + text)
-    assert run("predict", "--number", "six.png", "--save-inputs", "x").returncode == 2
+    assert run("predict", "--number", "six.png", "--save-stages", "x").returncode == 2

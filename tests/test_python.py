@@ -155,11 +155,15 @@ def test_threads_train_copies(digits: Dataset) -> None:
     [
         ("", 0.1, TrainingSettings()),
         (
-            "--validation 0 --set distortions=wide --set nonsense=0.1",
+            "--validation-split 0 --set distortions=wide --set nonsense=0.1",
             0,
             TrainingSettings(distortions="wide", nonsense=0.1),
         ),
-        ("--validation 0.3 --early-stop 1 --learning-rate 0.1", 0.3, TrainingSettings(early_stop=1, learning_rate=0.1)),
+        (
+            "--validation-split 0.3 --patience 1 --learning-rate 0.1",
+            0.3,
+            TrainingSettings(early_stop=1, learning_rate=0.1),
+        ),
         ("--layers 28x28,3x5x5/2,10 --set shared=0.5", 0.1, TrainingSettings(shared=0.5)),
     ],
 )  # fmt: skip

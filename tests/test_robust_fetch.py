@@ -72,7 +72,7 @@ def test_through_a_proxy(run: Run, mnist: Path, packed: Path, tmp_path: Path) ->
         assert (result.returncode, result.stderr) == (0, "")
         assert server.asked == [f"http://mnist.invalid/{name}.gz" for name in NAMES]
     assert only_right_files(tmp_path / "data", mnist) == sorted(NAMES)
-    dead = run("fetch", "--mirror", "http://mnist.invalid/", "--data-dir", "x", env=environment)
+    dead = run("fetch", "--mirror", "http://mnist.invalid/", "--data", "x", env=environment)
     assert dead.returncode == 1
     assert dead.stderr.startswith("http://mnist.invalid/: Connection refused\n")
 
@@ -128,6 +128,6 @@ def test_what_a_killed_fetch_leaves_does_not_look_like_data(run: Run, tmp_path: 
 def test_a_folder_that_cannot_be_written_is_found_before_the_download(run: Run, packed: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with mirror(packed) as server:
-        result = run("fetch", "--mirror", server.url, "--data-dir", "file/x")
+        result = run("fetch", "--mirror", server.url, "--data", "file/x")
         assert (result.returncode, server.asked) == (1, [])
     assert len(result.stderr.splitlines()) == 1

@@ -168,8 +168,8 @@ def test_a_folder_with_gaps(run: Run, digits: Dataset, tmp_path: Path) -> None:
             path.unlink()
     save_grey(tmp_path / "mine" / "7" / "only.png", digits.images[0])
     assert run(*train).returncode == 0
-    refused = run(*train, "--early-stop", "3")
-    assert refused.stderr == "digitnet: mine: 1 digits leave none to measure on, as --early-stop must\n"
+    refused = run(*train, "--patience", "3")
+    assert refused.stderr == "digitnet: mine: 1 digits leave none to measure on, as --patience must\n"
 
 
 # --- settings
@@ -193,16 +193,16 @@ def test_every_setting_is_checked_before_the_data_are_read(tmp_path: Path, model
         "--log models/digitnet.h5": "must be different files",
         "--log models/digitnet.h5.checkpoint": "must be different files",
         "--output some.csv --data some.csv": "must be different files",
-        "--from nowhere.h5": "nowhere.h5: No such file",
-        "--from text.h5": "not a digitnet model",
-        "--from .": "directory",
-        "--validation nan": "not a finite number",
+        "--init-from nowhere.h5": "nowhere.h5: No such file",
+        "--init-from text.h5": "not a digitnet model",
+        "--init-from .": "directory",
+        "--validation-split nan": "not a finite number",
         "--learning-rate nan": "not a finite number",
         "--learning-rate inf": "not a finite number",
         "--learning-rate -1": "not in the range",
         "--batch-size 0": "not in the range",
         "--seed -1": "not in the range",
-        "--early-stop 0": "not in the range",
+        "--patience 0": "not in the range",
         "--time-limit nan": "no length of time",
         "--time-limit -1s": "no length of time",
         "--set warmup=nan": "between 0 and 1",
@@ -215,16 +215,16 @@ def test_every_setting_is_checked_before_the_data_are_read(tmp_path: Path, model
     commands = [["train", "--data", "nowhere", *text.split()] for text in settings]
     others = {
         "predict --min-confidence nan 7.png": "not a finite number",
-        "predict --save-inputs file/x 7.png": "file",
-        "predict --save-inputs /proc/x 7.png": "/proc",
+        "predict --save-stages file/x 7.png": "file",
+        "predict --save-stages /proc/x 7.png": "/proc",
         "predict --files-from nowhere": "nowhere: No such file",
         "predict --files-from .": ".: Is a directory",
         "predict --model . 7.png": "directory",
-        "eval --data nowhere --errors file/x": "file",
-        "eval --data nowhere --errors /proc/x": "/proc",
+        "eval --data nowhere --save-errors file/x": "file",
+        "eval --data nowhere --save-errors /proc/x": "/proc",
         "eval --data nowhere --model text.h5": "not a digitnet model",
-        "fetch --mirror http://127.0.0.1:9 --data-dir file/x": "file",
-        "fetch --mirror http://127.0.0.1:9 --data-dir /proc/x": "/proc",
+        "fetch --mirror http://127.0.0.1:9 --data file/x": "file",
+        "fetch --mirror http://127.0.0.1:9 --data /proc/x": "/proc",
     }
     results = many(tmp_path, [*commands, *(text.split() for text in others)])
     for (text, problem), (code, out, err) in zip((settings | others).items(), results, strict=True):

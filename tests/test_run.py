@@ -56,9 +56,9 @@ def written(path: Path) -> int | None:
     "options",
     [
         [],
-        ["--early-stop", "6"],
+        ["--patience", "6"],
         ["--optimizer", "momentum"],
-        ["--layers", "28x28,3x5x5/2,10", "--set", "shared=0.5", "--early-stop", "12"],
+        ["--layers", "28x28,3x5x5/2,10", "--set", "shared=0.5", "--patience", "12"],
         ["--pretrain", "rbm", "--layers", "784,50,20,10"],
     ],
 )
@@ -231,7 +231,7 @@ def test_early_stop_keeps_the_best_epoch(digits: Dataset) -> None:
 def test_the_epoch_that_is_kept_is_told(run: Run, data: Path, tmp_path: Path) -> None:
     """The last one, also of a network that was unfolded on the way; or the best one."""
     unfolding = ["--layers", "28x28,3x5x5/2,10", "--epochs", "8", "--set", "shared=0.5"]
-    stopping = ["--layers", "784,20,10", "--epochs", "60", "--early-stop", "1"]
+    stopping = ["--layers", "784,20,10", "--epochs", "60", "--patience", "1"]
     for options, best in ((unfolding, False), (stopping, True)):
         line = run("train", *options, "--data", data, "--output", "m.h5", "--log", "log.jsonl").stdout
         epochs = [json.loads(row) for row in (tmp_path / "log.jsonl").read_text().splitlines()]
@@ -242,7 +242,7 @@ def test_the_epoch_that_is_kept_is_told(run: Run, data: Path, tmp_path: Path) ->
 
 def test_log(run: Run, data: Path, tmp_path: Path) -> None:
     options = ["--layers", "784,20,20,10", "--epochs", "3", "--data", data]
-    assert run("train", *options, "--log", "deep/log.jsonl", "--validation", "0").returncode == 0
+    assert run("train", *options, "--log", "deep/log.jsonl", "--validation-split", "0").returncode == 0
     lines = [json.loads(line) for line in (tmp_path / "deep" / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3]
     assert set(lines[0]) == {

@@ -157,7 +157,7 @@ def test_jobs_try_the_same_at_random(run: Run, data: Path) -> None:
 
 
 def test_evolution_shows_the_front_and_draws_it(run: Run, data: Path, tmp_path: Path) -> None:
-    arguments = ["--sampler", "evolution", "--epochs", 3, "--trials", 24, "--jobs", 2, "--picture", "new/front.png"]
+    arguments = ["--sampler", "evolution", "--epochs", 3, "--trials", 24, "--jobs", 2, "--plot", "new/front.png"]
     result = run("search", "--data", data, *arguments)
     assert result.returncode == 0
     tried = trials(result.stderr)
@@ -329,7 +329,7 @@ def test_a_worker_that_is_killed_is_missed(tmp_path: Path, digits: Dataset) -> N
 
 
 def test_usage(run: Run, data: Path) -> None:
-    result = run("search", "--data", data, "--validation", 0)
+    result = run("search", "--data", data, "--validation-split", 0)
     assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
     assert "a search needs digits to measure on" in result.stderr
     assert tuple(SAMPLERS) == command.SAMPLERS

@@ -133,7 +133,7 @@ def test_train_shows_every_epoch(tmp_path: Path, data: Path, width: int) -> None
 
 @WIDTHS
 def test_train_without_validation_and_with_pretraining(tmp_path: Path, data: Path, width: int) -> None:
-    options = "--layers 784,20,10 --epochs 1 --validation 0 --pretrain rbm"
+    options = "--layers 784,20,10 --epochs 1 --validation-split 0 --pretrain rbm"
     shown = terminal(tmp_path, f"digitnet train {options} --data {data.name}", width)
     check(shown)
     assert shown.code == 0

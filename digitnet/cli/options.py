@@ -65,7 +65,7 @@ seed_option = click.option(
 )
 
 validation_option = click.option(
-    "--validation",
+    "--validation-split",
     type=FiniteFloat(0, 1, max_open=True),
     default=0.1,
     show_default=True,

@@ -74,7 +74,8 @@ PATH = click.Path(allow_dash=True, readable=False)
 )
 @click.option("--show", is_flag=True, help="Draw on stderr what the network saw.")
 @click.option(
-    "--save-inputs",
+    "--save-stages",
+    "save_inputs",
     type=OutputPath(file_okay=False),
     metavar="DIR",
     help="Write each stage from picture to ink as a picture.",
@@ -107,7 +108,7 @@ def command(
     if not pictures and files_from is None:
         raise click.UsageError("name a picture, a folder, or - for a picture on stdin.")
     if number and save_inputs:
-        raise click.UsageError("--save-inputs shows the way of a single digit; leave out --number.")
+        raise click.UsageError("--save-stages shows the way of a single digit; leave out --number.")
     if null and files_from is None:
         raise click.UsageError("-0 goes with --files-from.")
     if STDIN in pictures and files_from == STDIN:
@@ -121,7 +122,7 @@ def command(
             raise click.UsageError("stdin is the terminal; send a picture: digitnet predict - < digit.png.")
         say("names of pictures, one a line; Ctrl-D ends them:")
     if save_inputs and jobs not in (1, None):
-        raise click.UsageError("--save-inputs numbers its pictures in one process; leave out --jobs.")
+        raise click.UsageError("--save-stages numbers its pictures in one process; leave out --jobs.")
     recognizer = Recognizer(load_model(model), polarity, min_confidence)
     if save_inputs:
         check_writable(save_inputs / "1.png")

@@ -10,14 +10,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 70,
         "batch_size": 128,
         "learning_rate": 0.002,
-        "validation": 0.02,
+        "validation_split": 0.02,
     },
     "dense": {
         "layers": "56x56,16x8x8/4,32x3x3,64x3x3/2,200,10",
         "epochs": 140,
         "batch_size": 128,
         "learning_rate": 0.002,
-        "validation": 0.02,
+        "validation_split": 0.02,
         "rare": ("shared=0.96",),
     },
     "pretrained": {
@@ -25,7 +25,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 240,
         "batch_size": 128,
         "learning_rate": 0.002,
-        "validation": 0.05,
+        "validation_split": 0.05,
         "rare": ("distortions=wide", "habits=0.4", "nonsense=0.03", "shared=0.9"),
     },
 }

@@ -55,9 +55,7 @@ SAMPLERS = ("tpe", "random", "evolution")
 @data_option
 @click.option("--output", type=OutputPath(), default=MODEL, show_default=True, help="The best, trained in full.")
 @click.option("--study", type=OutputPath(), help="File that the trials go to.  [default: OUTPUT.study]")
-@click.option(
-    "--picture", type=OutputPath(stream=True), metavar="PNG", help="Draw all trials, their errors and weights."
-)
+@click.option("--plot", type=OutputPath(stream=True), metavar="PNG", help="Draw all trials, their errors and weights.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -67,11 +65,11 @@ def command(
     sampler: str,
     jobs: int,
     seed: int,
-    validation: float,
+    validation_split: float,
     data: Path,
     output: Path,
     study: Path | None,
-    picture: Path | None,
+    plot: Path | None,
 ) -> None:
     """Try structures and settings, each for a few epochs, and train the best as 'digitnet train' would.
 
@@ -86,21 +84,21 @@ def command(
         if error.name != "optuna":
             raise
         raise DigitnetError("searching needs Optuna; pip install 'digitnet[search]' brings it") from None
-    if not validation:
-        raise click.UsageError("a search needs digits to measure on; leave out --validation 0.")
+    if not validation_split:
+        raise click.UsageError("a search needs digits to measure on; leave out --validation-split 0.")
     journal = study or output.with_name(f"{output.name}.study")
-    check_distinct({"--picture": picture, "--study": journal, "--output": output, "--data": data})
+    check_distinct({"--plot": plot, "--study": journal, "--output": output, "--data": data})
     check_writable(output)
-    if picture is not None:
-        check_output(picture)
+    if plot is not None:
+        check_output(plot)
     if trials is None and time_limit is None:
         trials = TRIALS
     dataset = read_data(data, "train")
     splitting, *_ = np.random.default_rng(seed).spawn(3)
-    training, held_out = dataset.split(validation, splitting)
+    training, held_out = dataset.split(validation_split, splitting)
     if not len(training) or not len(held_out):
         raise DigitnetError(f"{data}: {len(dataset)} digits leave none to train on, or none to measure on")
-    facts = {"validation": validation, "data_sha256": dataset.sha256}
+    facts = {"validation": validation_split, "data_sha256": dataset.sha256}
     with closing(Search(journal, sampler, seed, epochs, facts)) as search:
         done = len(search.trials)
         if done:
@@ -120,9 +118,9 @@ def command(
         best = search.best()
         if not best:
             raise DigitnetError(f"{journal}: no trial has come to its end yet; the same command goes on")
-        say(table(best), err=is_stdout(picture), keep="\n")
-        if picture is not None:
-            save_chart(picture, _points(search.trials), _points(search.front()), AXES)
+        say(table(best), err=is_stdout(plot), keep="\n")
+        if plot is not None:
+            save_chart(plot, _points(search.trials), _points(search.front()), AXES)
     winner = best[0].candidate
     options: dict[str, Any] = {
         "layers": winner.structure,
@@ -130,7 +128,7 @@ def command(
         "learning_rate": winner.settings.learning_rate,
         "batch_size": winner.settings.batch_size,
         "seed": seed,
-        "validation": validation,
+        "validation_split": validation_split,
         "data": data,
         "output": output,
         "rare": {},

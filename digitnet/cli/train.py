@@ -137,7 +137,7 @@ class TrainCommand(click.Command):
 @validation_option
 @data_option
 @click.option(
-    "--from",
+    "--init-from",
     "start",
     type=click.Path(path_type=Path),
     metavar="MODEL",
@@ -149,7 +149,7 @@ class TrainCommand(click.Command):
     help="First weights from restricted Boltzmann machines; hidden layers of sigmoid neurons.",
 )
 @click.option("--output", type=OutputPath(), default=MODEL, show_default=True)
-@click.option("--early-stop", type=click.IntRange(1), metavar="N", help="Stop after N epochs without a better one.")
+@click.option("--patience", type=click.IntRange(1), metavar="N", help="Stop after N epochs without a better one.")
 @click.option("--time-limit", type=Duration(), help="Stop in good order after so long: 90s, 10m, 1h.")
 @click.option("--resume", is_flag=True, help="Go on with a run of the same settings that was cut off.")
 @click.option("--log", type=OutputPath(stream=True), metavar="FILE", help="One JSON object a line for each epoch.")
@@ -165,12 +165,12 @@ def command(
     loss: str | None,
     optimizer: str,
     seed: int,
-    validation: float,
+    validation_split: float,
     data: Path,
     start: Path | None,
     pretrain: str | None,
     output: Path,
-    early_stop: int | None,
+    patience: int | None,
     time_limit: float | None,
     resume: bool,
     log: Path | None,
@@ -186,17 +186,17 @@ def command(
     ink_settings = {name: value for name, value in rare.items() if name in ink_names}
     fit_settings = {name: value for name, value in rare.items() if name not in ink_names}
     try:
-        settings = TrainingSettings(epochs, batch_size, optimizer, learning_rate, early_stop, **fit_settings)
+        settings = TrainingSettings(epochs, batch_size, optimizer, learning_rate, patience, **fit_settings)
         Binarization(**ink_settings)
     except ValueError as error:
         raise click.BadParameter(f"{error}.", param_hint="'--set'") from None
-    if early_stop and not validation:
-        raise click.UsageError("--early-stop needs digits to measure on; leave out --validation 0.")
+    if patience and not validation_split:
+        raise click.UsageError("--patience needs digits to measure on; leave out --validation-split 0.")
     if start is not None and learning_rate is None:
         settings = replace(settings, learning_rate=OPTIMIZERS[optimizer].default_learning_rate / 10)
     checkpoint = checkpoint_path(output)
     check_distinct({"--log": log, "the checkpoint": checkpoint, "--output": output, "--data": data})
-    check_distinct({"--log": log, "the checkpoint": checkpoint, "--from": start})
+    check_distinct({"--log": log, "the checkpoint": checkpoint, "--init-from": start})
     for path in (output, checkpoint):
         check_writable(path)
     if log:
@@ -207,9 +207,9 @@ def command(
     splitting, drawing, ordering, pretraining = generators(seed)
     if start is not None:
         if pretrain:
-            raise click.UsageError("--from goes on from a trained network; leave out --pretrain.")
+            raise click.UsageError("--init-from goes on from a trained network; leave out --pretrain.")
         if layers or activation or loss or ink_settings:
-            raise click.UsageError("--from brings its own layers, activation, loss and threshold; leave these out.")
+            raise click.UsageError("--init-from brings its own layers, activation, loss, threshold; leave these out.")
         model = load_shipped() if start == SHIPPED else load(start)
     else:
         structure, usual = layers or LAYERS, "sigmoid" if pretrain else "relu"
@@ -221,21 +221,21 @@ def command(
                 raise click.UsageError(f"--pretrain: {error}.") from None
         model = Model(network, Binarization(side=math.isqrt(network.sizes[0]), **ink_settings))
     dataset = read_data(data, "train")
-    train, held_out = dataset.split(validation, splitting)
+    train, held_out = dataset.split(validation_split, splitting)
     if not len(train):
         raise DigitnetError(f"{data}: {len(dataset)} digits leave none to train on")
     if start is not None and (mnist := mnist_beside(data)):
         _, sample = mnist.split(min(1, REMEMBERED / len(mnist)), splitting)
         say(f"{len(sample):,} of MNIST's digits are mixed in, so that they are not forgotten")
         train, held_out = (
-            mix(*pair) for pair in zip((train, held_out), sample.split(validation, splitting), strict=True)
+            mix(*pair) for pair in zip((train, held_out), sample.split(validation_split, splitting), strict=True)
         )
-    if early_stop and not len(held_out):
-        raise DigitnetError(f"{data}: {len(dataset)} digits leave none to measure on, as --early-stop must")
+    if patience and not len(held_out):
+        raise DigitnetError(f"{data}: {len(dataset)} digits leave none to measure on, as --patience must")
     absent = ", ".join(map(str, sorted({*range(CLASSES)} - {*train.labels.tolist()})))
     if absent:
         say(f"{data}: no picture of {absent} to train on; the network will not learn to read it")
-    model.record = {**record(dataset, validation, settings, seed), "pretrain": pretrain}
+    model.record = {**record(dataset, validation_split, settings, seed), "pretrain": pretrain}
     run = Run(Trainer(model, settings, ordering), output, log)
     if resume:
         run.resume()
