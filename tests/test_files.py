@@ -23,8 +23,8 @@ def test_a_block_that_fails_changes_nothing(tmp_path: Path) -> None:
 def test_leftovers_of_the_dead_are_removed_but_not_of_the_living(tmp_path: Path) -> None:
     path = tmp_path / "x[1].h5"
     code = (
-        "import os, sys, pathlib; from digitnet.atomic_files import replacing\n"
-        "with replacing(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), 9)"
+        "import os, sys, pathlib; from digitnet.atomic_files import atomic_write\n"
+        "with atomic_write(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, path], check=False)
     assert len(os.listdir(tmp_path)) == 1
@@ -40,9 +40,9 @@ def test_leftovers_of_the_dead_are_removed_but_not_of_the_living(tmp_path: Path)
 def test_many_processes_write_one_file(tmp_path: Path) -> None:
     """None takes another's temporary file for a leftover, whatever its host is called."""
     code = (
-        "import sys, pathlib; from digitnet.atomic_files import replacing\n"
+        "import sys, pathlib; from digitnet.atomic_files import atomic_write\n"
         "for _ in range(40):\n"
-        "    with replacing(pathlib.Path(sys.argv[1])) as file: file.write(b'x' * 1000)"
+        "    with atomic_write(pathlib.Path(sys.argv[1])) as file: file.write(b'x' * 1000)"
     )
     writers = [subprocess.Popen([sys.executable, "-c", code, tmp_path / "x"]) for _ in range(4)]
     assert [writer.wait(60) for writer in writers] == [0] * 4

@@ -14,8 +14,9 @@ import h5py
 import numpy as np
 import pytest
 
-from digitnet import DigitnetError, Model, Network, load, modelfile, save
+from digitnet import DigitnetError, Model, Network, load, save
 from digitnet.imaging.normalize import Binarization
+from digitnet.models import model_file
 from digitnet.models.model_file import BLOCK, MAGIC, START, CheckpointState, load_checkpoint
 
 Facts = dict[str, Any]
@@ -352,8 +353,8 @@ def test_whatever_hdf5_does_is_a_line(
     """A process stands in that does what the library has done."""
     model_path.write_bytes(as_version_1(model_path.read_bytes()))
     limit = "from digitnet.models.model_file import _limit_this_process; _limit_this_process(2**31); "
-    monkeypatch.setattr(modelfile, "running", lambda code: [sys.executable, "-c", limit + work])
-    monkeypatch.setattr(modelfile, "CONVERT_SECONDS", 1)
+    monkeypatch.setattr(model_file, "running", lambda code: [sys.executable, "-c", limit + work])
+    monkeypatch.setattr(model_file, "CONVERT_SECONDS", 1)
     with pytest.raises(DigitnetError, match=rf"small\.h5: not a sound digitnet model \(.*{problem}|{problem}") as error:
         load(model_path)
     assert str(error.value).isprintable()

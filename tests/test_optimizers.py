@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from digitnet import optimizers
+from digitnet.nn import optimizers
 from digitnet.nn.optimizers import OPTIMIZERS
 from digitnet.types import Floats
 

@@ -282,7 +282,7 @@ NAMES = {name: getattr(digitnet, name) for name in digitnet.__all__} | {"Image":
         ("fit(MODEL, DATA[:0])", ValueError, "train has no digits"),
         ("fit(MODEL.network, DATA)", TypeError, r"model must be of type Model, not Network; Model\(network\)"),
         ("fit(MODEL, DATA, 0.1)", TypeError, "validation must be of type Dataset, not float; data.split"),
-        ("fit(MODEL, DATA, settings={})", TypeError, "settings must be of type Settings, not dict"),
+        ("fit(MODEL, DATA, settings={})", TypeError, "settings must be of type TrainingSettings, not dict"),
         ("fit(MODEL, DATA, rng=0)", TypeError, "rng must be of type Generator, not int"),
         ("fit(MODEL, DATA, settings=TrainingSettings(early_stop=2))", ValueError, "early_stop needs validation"),
         ('evaluate("models/pretrained.h5", DATA)', TypeError, r"model must be of type Model, not str; .*load"),

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digitnet import fetch
+from digitnet.data import download
 from tests.conftest import Run
 from tests.server import mirror
 from tests.test_fetch import NAMES, no_proxy_and_no_index, only_right_files, packed
 
 __all__ = ["no_proxy_and_no_index", "packed"]  # fixtures
 
-HURRIED = "from digitnet import fetch; fetch.STALL_SECONDS, fetch.TOTAL_SECONDS = 0.5, 2.0; "
+HURRIED = "from digitnet.data import download; download.STALL_SECONDS, download.TOTAL_SECONDS = 0.5, 2.0; "
 HURRIED += "from digitnet.cli import main; main()"
 """``digitnet`` with less patience."""
 
@@ -117,7 +117,7 @@ def test_killed_at_any_moment(mnist: Path, packed: Path, tmp_path: Path, kills: 
 
 def test_what_a_killed_fetch_leaves_does_not_look_like_data(run: Run, tmp_path: Path) -> None:
     """``train`` fetches where there is nothing but that."""
-    name = f".{next(iter(fetch.FILES))}.{os.uname().nodename}-1.tmp"
+    name = f".{next(iter(download.FILES))}.{os.uname().nodename}-1.tmp"
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / name).touch()
     environment = os.environ | {"https_proxy": "http://127.0.0.1:9/"}

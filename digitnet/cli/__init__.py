@@ -5,11 +5,11 @@ import signal
 import sys
 import warnings
 from importlib import import_module
-from types import FrameType
 from typing import NoReturn
 
 import click
 
+from digitnet.cli import stopping
 from digitnet.cli.messages import say
 from digitnet.errors import DigitnetError
 from digitnet.version import __version__
@@ -90,32 +90,12 @@ def cli() -> None:
     """Read handwritten digits: train a neural network, measure it, use it."""
 
 
-ENDS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-"""Signals that end a command; Windows has no SIGHUP."""
-
-
-class Stopped(KeyboardInterrupt):
-    """Ctrl-C, or SIGTERM or SIGHUP, which end a command as that does."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.signal = number
-
-
 def main() -> NoReturn:
     """Run, and turn whatever goes wrong into one line on stderr and an exit code."""
     _own_stderr()
     warnings.simplefilter("ignore")  # Pillow warns of oddities in images, which are either read or refused
-    for number in ENDS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, _stop)
+    stopping.listen()
     sys.exit(run())
-
-
-def _stop(number: int, frame: FrameType | None) -> NoReturn:
-    for other in ENDS:  # what the first one begins, such as saving a model, a second one must not break off
-        signal.signal(other, signal.SIG_IGN)
-    raise Stopped(number)
 
 
 def _own_stderr() -> None:

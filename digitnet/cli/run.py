@@ -15,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from digitnet.atomic_files import atomic_write, is_stream, open_stream, set_aside, with_filename
+from digitnet.cli import stopping
 from digitnet.cli.messages import say
 from digitnet.cli.options import plural
 from digitnet.data.datasets import Dataset
@@ -120,9 +121,14 @@ class Run:
                 self._pretrain(train, pretraining, time_limit)
                 before = time.monotonic()
             with tqdm(total=total, initial=initial, unit="digit", unit_scale=True, disable=None) as bar:
+
+                def progress(digits: int) -> None:
+                    stopping.check()
+                    bar.update(digits)
+
                 if not bar.disable:
                     bar.write(HEADER, file=sys.stderr)
-                for epoch in training.epochs(train, held_out, bar.update):
+                for epoch in training.epochs(train, held_out, progress):
                     now = time.monotonic()
                     bar.clear()  # a log on the terminal would begin in its midst
                     self._keep(epoch, now - before, log)
