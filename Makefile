@@ -40,7 +40,7 @@ demo: $(VENV)/.installed  ## fetch MNIST, train, evaluate, and read real picture
 	$(BIN)/digitnet predict examples/7.png
 	$(BIN)/digitnet predict examples
 
-test: lint  ## lint, types and tests (5 minutes; fetches MNIST)
+test: lint  ## lint, types and tests (4 minutes; fetches MNIST)
 	$(BIN)/digitnet fetch
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
