@@ -427,6 +427,8 @@ def test_read_many_says_of_each_why_there_is_no_answer(recognizer: Recognizer, t
     assert read[1].reason == "No such file or directory"
     assert read[2].reason == "not a picture that Pillow can read"
     assert recognizer.read_many([]) == []
+    many = recognizer.read_many(SEVEN if number != 300 else b"" for number in range(600))
+    assert [one.digit for one in many] == [7] * 300 + [None] + [7] * 299
     with pytest.raises(DigitnetError, match=r"none\.png: No such file"):
         recognizer.read(tmp_path / "none.png")
 

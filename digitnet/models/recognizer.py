@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
@@ -25,6 +26,8 @@ NO_DIGIT = -1
 SURE = 0.9
 """Confidence from which on something beside the digit is a digit, too."""
 SEVERAL = "several digits"
+TOGETHER = 256
+"""Pictures that are open at a time."""
 ONE = (str, bytes, bytearray, memoryview, os.PathLike, Picture, np.ndarray, Mapping)
 """What can be iterated over and is no list of pictures."""
 
@@ -106,11 +109,14 @@ class Recognizer:
         """
         if isinstance(sources, ONE) or hasattr(sources, "read") or not isinstance(sources, Iterable):
             raise TypeError(f"read_many takes a list of pictures, not {type(sources).__name__}; read takes one")
-        opened = [next(open_pages(source)) for source in sources]
-        read, _ = self.read_greys([page.grey for page in opened if isinstance(page, Page)])
-        predictions = iter(read)
         blank = np.zeros((self.model.ink.side,) * 2, np.uint8)
-        return [next(predictions) if isinstance(page, Page) else self._unanswered(str(page), blank) for page in opened]
+        remaining, answers = iter(sources), list[Prediction]()
+        while opened := [next(open_pages(source)) for source in islice(remaining, TOGETHER)]:
+            read, _ = self.read_greys([page.grey for page in opened if isinstance(page, Page)])
+            predictions = iter(read)
+            for page in opened:
+                answers.append(next(predictions) if isinstance(page, Page) else self._unanswered(str(page), blank))
+        return answers
 
     def read_greys(self, greys: Sequence[Picture]) -> tuple[list[Prediction], Stages]:
         """Read pictures of :func:`digitnet.imaging.image_files.open_pages`, and tell what became of them on the way."""
