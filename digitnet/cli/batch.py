@@ -113,14 +113,13 @@ class BatchPredictor:
 
     def _read(self, opened: Sequence[Opened]) -> None:
         """Put rows and notes into the answers to pages."""
-        pages = [(path, page.grey) for _, path, page in opened if isinstance(page, Page)]
+        pages = [(answer, path, page.grey) for answer, path, page in opened if isinstance(page, Page)]
         predictions: Iterator[Prediction] = iter(())
         if pages and not self.number:
-            read, stages = self.recognizer.read_greys([grey for _, grey in pages])
+            read, stages = self.recognizer.read_greys([grey for *_, grey in pages])
             predictions = iter(read)
             if self.save_inputs:
-                answers = [(answer, path) for answer, path, page in opened if isinstance(page, Page)]
-                self._save_stages(self.save_inputs, answers, stages, read)
+                self._save_stages(self.save_inputs, [(answer, path) for answer, path, _ in pages], stages, read)
         for answer, path, page in opened:
             try:
                 if isinstance(page, DigitnetError):

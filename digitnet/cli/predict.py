@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from digitnet.atomic_files import check_writable
+from digitnet.cli import stopping
 from digitnet.cli.batch import BatchPredictor, ImageInput
 from digitnet.cli.inputs import STDIN, expand_inputs
 from digitnet.cli.messages import say
@@ -147,6 +148,7 @@ def command(
         closing(parallel_map(reader, map(source, names), jobs)) as batches,
     ):
         for answers in batches:
+            stopping.check()
             if bar is not None:
                 bar.clear()
             for answer in answers:

@@ -1,14 +1,18 @@
 """A run of training that is safe: checkpoints, a log, limits, and a usable model whatever happens."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import math
 import sys
 import time
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, fields
 from io import FileIO
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import numpy as np
@@ -121,14 +125,9 @@ class Run:
                 self._pretrain(train, pretraining, time_limit)
                 before = time.monotonic()
             with tqdm(total=total, initial=initial, unit="digit", unit_scale=True, disable=None) as bar:
-
-                def progress(digits: int) -> None:
-                    stopping.check()
-                    bar.update(digits)
-
                 if not bar.disable:
                     bar.write(HEADER, file=sys.stderr)
-                for epoch in training.epochs(train, held_out, progress):
+                for epoch in training.epochs(train, held_out, _advancing(bar)):
                     now = time.monotonic()
                     bar.clear()  # a log on the terminal would begin in its midst
                     self._keep(epoch, now - before, log)
@@ -160,7 +159,7 @@ class Run:
         began, model = time.monotonic(), self.training.model
         total = EPOCHS * len(hidden_layers(model.network)) * len(train)
         with tqdm(desc="pretraining", total=total, unit="digit", unit_scale=True, disable=None) as bar:
-            for done in pretrain(model, train, rng, bar.update):
+            for done in pretrain(model, train, rng, _advancing(bar)):
                 shown = {"layer": f"{done.layer}/{done.layers}", "epoch": f"{done.epoch}/{EPOCHS}"}
                 bar.set_postfix({**shown, "reconstruction error": f"{done.error:.4f}"})
                 if time_limit is not None and time.monotonic() - began > time_limit:
@@ -234,6 +233,16 @@ class Run:
         if not math.isnan(last["validation_accuracy"]):
             parts.append(f"validation accuracy {last['validation_accuracy']:.2%}")
         return ", ".join(parts)
+
+
+def _advancing(bar: tqdm[NoReturn]) -> Callable[[int], None]:
+    """What moves a bar on, and hears of a signal that Python has lost."""
+
+    def advance(digits: int) -> None:
+        stopping.check()
+        bar.update(digits)
+
+    return advance
 
 
 def _line(epoch: EpochResult, epochs: int) -> str:

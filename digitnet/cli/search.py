@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from digitnet.atomic_files import check_output, check_writable, is_stdout
-from digitnet.cli import train
+from digitnet.cli import stopping, train
 from digitnet.cli.data import read_data
 from digitnet.cli.messages import say
 from digitnet.cli.options import (
@@ -106,6 +106,7 @@ def command(
         try:
             with tqdm(total=trials, initial=done, unit="trial", disable=None) as bar:
                 for trial in search.go(training, held_out, trials, time_limit, jobs):
+                    stopping.check()
                     done += 1
                     tqdm.write(f"trial {done}: {said(trial)}", file=sys.stderr)
                     bar.update()

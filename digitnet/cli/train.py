@@ -201,8 +201,10 @@ def command(
         check_writable(path)
     if log:
         check_output(log)
-        if log.is_file() and not is_stream(log) and log.read_bytes()[:1] not in (b"", b"{"):
-            raise click.BadParameter(f"{log} is a file, but not a log; name another one.", param_hint="'--log'")
+        if log.is_file() and not is_stream(log):
+            with open(log, "rb") as file:
+                if file.read(1) not in (b"", b"{"):
+                    raise click.BadParameter(f"{log} is a file, but not a log; name another one.", param_hint="'--log'")
     click.get_current_context().with_resource(locked(output))
     splitting, drawing, ordering, pretraining = generators(seed)
     if start is not None:
